@@ -1,0 +1,27 @@
+# Headers, the exported target and the package file that find_package(deconv) reads.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/deconv" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+        FILES_MATCHING PATTERN "*.hpp")
+install(TARGETS deconv EXPORT deconvTargets INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+
+set(DECONV_CONFIG_DIR "${CMAKE_INSTALL_DATADIR}/cmake/deconv")
+install(EXPORT deconvTargets NAMESPACE deconv:: DESTINATION "${DECONV_CONFIG_DIR}")
+
+set(DECONV_FIND_AGAIN "")
+foreach(package IN LISTS DECONV_PACKAGES)
+  string(APPEND DECONV_FIND_AGAIN "find_dependency(${package})\n")
+endforeach()
+list(JOIN DECONV_LINKS " " DECONV_LINKS_SPACED)
+configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/deconvConfig.cmake.in"
+                              "${PROJECT_BINARY_DIR}/deconvConfig.cmake" INSTALL_DESTINATION "${DECONV_CONFIG_DIR}")
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/deconvConfigVersion.cmake" COMPATIBILITY SameMinorVersion
+                                 ARCH_INDEPENDENT)
+install(FILES "${PROJECT_BINARY_DIR}/deconvConfig.cmake" "${PROJECT_BINARY_DIR}/deconvConfigVersion.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/Findstb.cmake" "${PROJECT_SOURCE_DIR}/cmake/Findprotozero.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/FindoneDNN.cmake"
+        DESTINATION "${DECONV_CONFIG_DIR}")
+if(TARGET deconv_tool)
+  install(TARGETS deconv_tool DESTINATION "${CMAKE_INSTALL_BINDIR}")
+endif()

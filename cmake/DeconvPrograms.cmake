@@ -1,0 +1,81 @@
+# Our own programs: tests, tool, examples, benchmarks, fuzz harnesses. Files are picked up by folder, so that a
+# new one needs no edit here.
+
+if(NOT (DECONV_BUILD_TESTS OR DECONV_BUILD_TOOLS OR DECONV_BUILD_EXAMPLES OR DECONV_BUILD_BENCH OR
+        DECONV_BUILD_FUZZ))
+  return()
+endif()
+
+if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(DECONV_CCACHE ccache)
+  mark_as_advanced(DECONV_CCACHE)
+  if(DECONV_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${DECONV_CCACHE}")
+  endif()
+endif()
+
+# What every program of ours is compiled with. None of it reaches deconv::deconv.
+add_library(deconv_program INTERFACE)
+target_link_libraries(deconv_program INTERFACE deconv::deconv Threads::Threads)
+target_compile_options(deconv_program INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion $<$<BOOL:${DECONV_WERROR}>:-Werror>
+  $<$<BOOL:${DECONV_NATIVE}>:-march=native>)
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+# ---- the deconv program, at the root of the build folder ---------------------------------------------------------
+if(DECONV_BUILD_TOOLS)
+  file(GLOB_RECURSE tool_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/*.cpp")
+  if(tool_sources)
+    deconv_fetch_headers(CLI11 CLI11::CLI11
+      "https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.3.2.tar.gz" "include" CONFIG)
+    # The interface library has the name, so the target needs another.
+    add_executable(deconv_tool ${tool_sources})
+    set_target_properties(deconv_tool PROPERTIES OUTPUT_NAME deconv
+                                                 RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+    target_include_directories(deconv_tool PRIVATE "${PROJECT_SOURCE_DIR}/tools")
+    target_compile_definitions(deconv_tool PRIVATE "DECONV_VERSION=\"${PROJECT_VERSION}\"")
+    target_link_libraries(deconv_tool PRIVATE deconv_program CLI11::CLI11)
+  endif()
+endif()
+
+# ---- examples: one program a file; embed/ is a project of its own ----------------------------------------------
+if(DECONV_BUILD_EXAMPLES)
+  file(GLOB example_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.cpp")
+  foreach(source IN LISTS example_sources)
+    get_filename_component(name "${source}" NAME_WE)
+    add_executable(example_${name} "${source}")
+    set_target_properties(example_${name} PROPERTIES OUTPUT_NAME ${name}
+                                                     RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples")
+    target_link_libraries(example_${name} PRIVATE deconv_program)
+  endforeach()
+endif()
+
+# ---- benchmarks: one program a file ----------------------------------------------------------------------------
+if(DECONV_BUILD_BENCH)
+  file(GLOB bench_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/*.cpp")
+  if(bench_sources)
+    find_package(benchmark CONFIG QUIET)
+    if(NOT TARGET benchmark::benchmark)
+      set(BENCHMARK_ENABLE_TESTING OFF)
+      set(BENCHMARK_ENABLE_INSTALL OFF)
+      FetchContent_Declare(benchmark
+        URL "https://github.com/google/benchmark/archive/refs/tags/v1.7.1.tar.gz")
+      FetchContent_MakeAvailable(benchmark)
+    endif()
+  endif()
+  foreach(source IN LISTS bench_sources)
+    get_filename_component(name "${source}" NAME_WE)
+    string(REGEX REPLACE "^bench_" "" name "${name}")
+    add_executable(bench_${name} "${source}")
+    set_target_properties(bench_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
+    target_include_directories(bench_${name} PRIVATE "${PROJECT_SOURCE_DIR}/bench")
+    target_link_libraries(bench_${name} PRIVATE deconv_program benchmark::benchmark)
+  endforeach()
+endif()
+
+if(DECONV_BUILD_TESTS)
+  include(cmake/DeconvTests.cmake)
+endif()
+if(DECONV_BUILD_TESTS OR DECONV_BUILD_FUZZ)
+  include(cmake/DeconvFuzz.cmake)
+endif()
