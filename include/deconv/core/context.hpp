@@ -25,14 +25,16 @@ namespace deconv {
 template <Device D>
 class Context;
 
-/// Where and how work runs on the host: the number of threads and the workspace that results and scratch memory come
-/// from. Cheap to copy; copies share the workspace. Results have the same bits for every number of threads.
+/// Where and how work runs on the host: the number of threads and the workspace that results and scratch
+/// memory come from. Cheap to copy; copies share the workspace. Results have the same bits for every number
+/// of threads.
 template <>
 class Context<Cpu> {
  public:
   /// Throws ArgumentError unless 1 <= threads <= 1024.
   explicit Context(int threads = default_threads()) : threads_(threads), workspace_(Workspace<Cpu>::make()) {
-    require<ArgumentError>(threads >= 1 && threads <= 1024, "number of threads must be 1 to 1024, met ", threads);
+    require<ArgumentError>(threads >= 1 && threads <= 1024, "number of threads must be 1 to 1024, met ",
+                           threads);
   }
 
   [[nodiscard]] int threads() const noexcept { return threads_; }

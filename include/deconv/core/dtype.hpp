@@ -43,7 +43,8 @@ struct half {
       const float value = static_cast<float>(mantissa) * 0x1p-24f;
       return sign ? -value : value;
     }
-    const std::uint32_t wide = exponent == 31 ? 0x7f800000u | (mantissa << 13) : ((exponent + 112u) << 23) | (mantissa << 13);
+    const std::uint32_t wide =
+        exponent == 31 ? 0x7f800000u | (mantissa << 13) : ((exponent + 112u) << 23) | (mantissa << 13);
     return std::bit_cast<float>(sign | wide);
   }
 };
@@ -62,7 +63,9 @@ struct bfloat16 {
       bits = static_cast<std::uint16_t>((x + 0x7fffu + ((x >> 16) & 1u)) >> 16);
     }
   }
-  explicit operator float() const noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+  explicit operator float() const noexcept {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+  }
 };
 
 template <class T>
@@ -108,27 +111,39 @@ inline constexpr DType dtype_of = DTypeOf<T>::value;
 [[nodiscard]] constexpr std::size_t size_of(DType type) noexcept {
   switch (type) {
     case DType::float64:
-    case DType::int64: return 8;
+    case DType::int64:
+      return 8;
     case DType::float32:
-    case DType::int32: return 4;
+    case DType::int32:
+      return 4;
     case DType::float16:
     case DType::bfloat16:
-    case DType::uint16: return 2;
-    case DType::uint8: return 1;
+    case DType::uint16:
+      return 2;
+    case DType::uint8:
+      return 1;
   }
   return 0;
 }
 
 [[nodiscard]] constexpr std::string_view name_of(DType type) noexcept {
   switch (type) {
-    case DType::float32: return "float32";
-    case DType::float64: return "float64";
-    case DType::float16: return "float16";
-    case DType::bfloat16: return "bfloat16";
-    case DType::int64: return "int64";
-    case DType::int32: return "int32";
-    case DType::uint8: return "uint8";
-    case DType::uint16: return "uint16";
+    case DType::float32:
+      return "float32";
+    case DType::float64:
+      return "float64";
+    case DType::float16:
+      return "float16";
+    case DType::bfloat16:
+      return "bfloat16";
+    case DType::int64:
+      return "int64";
+    case DType::int32:
+      return "int32";
+    case DType::uint8:
+      return "uint8";
+    case DType::uint16:
+      return "uint16";
   }
   return "unknown";
 }

@@ -7,8 +7,8 @@
 
 namespace deconv {
 
-/// Root of everything the library throws on purpose. `what()` is one line that names the layer, file or option,
-/// what was wanted and what was met.
+/// Root of everything the library throws on purpose. `what()` is one line that names the layer, file or
+/// option, what was wanted and what was met.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

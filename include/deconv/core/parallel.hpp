@@ -9,9 +9,10 @@
 
 namespace deconv {
 
-/// Calls `body(begin, end)` on contiguous parts of [0, count), one part a thread of the context. Each index is
-/// visited once, so results do not depend on the number of threads as long as `body` treats indices independently.
-/// `grain` is the least number of indices worth a thread. The first exception (in part order) is thrown on.
+/// Calls `body(begin, end)` on contiguous parts of [0, count), one part a thread of the context. Each index
+/// is visited once, so results do not depend on the number of threads as long as `body` treats indices
+/// independently. `grain` is the least number of indices worth a thread. The first exception (in part order)
+/// is thrown on.
 template <class Body>
 void parallel_ranges(const Context<Cpu>& context, Index count, Index grain, const Body& body) {
   if (count <= 0) return;
@@ -22,7 +23,7 @@ void parallel_ranges(const Context<Cpu>& context, Index count, Index grain, cons
   }
   std::exception_ptr failure;
   Index failed_part = parts;
-#pragma omp parallel for num_threads(static_cast<int>(parts)) schedule(static, 1)
+#pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static, 1)
   for (Index part = 0; part < parts; ++part) {
     try {
       body(count * part / parts, count * (part + 1) / parts);

@@ -10,9 +10,9 @@
 
 namespace deconv {
 
-/// Philox4x32-10: 128 bits from a 128-bit counter and a 64-bit key, with no state, so that the i-th number does not
-/// depend on how the work is divided. The same function serves host and device.
-/// Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+/// Philox4x32-10: 128 bits from a 128-bit counter and a 64-bit key, with no state, so that the i-th number
+/// does not depend on how the work is divided. The same function serves host and device. Source: Salmon et
+/// al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 [[nodiscard]] constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
                                                             std::array<std::uint32_t, 2> key) noexcept {
   for (int round = 0; round < 10; ++round) {
@@ -29,7 +29,8 @@ namespace deconv {
 /// A seeded family of random sequences: element `index` of sequence `stream` is a pure function of both.
 class Random {
  public:
-  explicit constexpr Random(std::uint64_t seed, std::uint64_t stream = 0) noexcept : seed_(seed), stream_(stream) {}
+  explicit constexpr Random(std::uint64_t seed, std::uint64_t stream = 0) noexcept
+      : seed_(seed), stream_(stream) {}
 
   /// Four independent 32-bit words.
   [[nodiscard]] constexpr std::array<std::uint32_t, 4> words(std::uint64_t index) const noexcept {
@@ -57,8 +58,12 @@ class Random {
   }
 
  private:
-  [[nodiscard]] constexpr std::uint32_t word(std::uint64_t index) const noexcept { return words(index / 4)[index % 4]; }
-  [[nodiscard]] static constexpr float unit(std::uint32_t bits) noexcept { return static_cast<float>(bits >> 8) * 0x1p-24f; }
+  [[nodiscard]] constexpr std::uint32_t word(std::uint64_t index) const noexcept {
+    return words(index / 4)[index % 4];
+  }
+  [[nodiscard]] static constexpr float unit(std::uint32_t bits) noexcept {
+    return static_cast<float>(bits >> 8) * 0x1p-24f;
+  }
 
   std::uint64_t seed_;
   std::uint64_t stream_;

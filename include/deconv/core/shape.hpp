@@ -17,16 +17,18 @@ namespace deconv {
 /// Signed so that window arithmetic may step outside a plane.
 using Index = std::int64_t;
 
-/// Extents of a tensor, outermost first, at most eight of them. Every extent is >= 0, and the product fits Index:
-/// both are checked whenever a Shape is made, so nothing downstream multiplies unchecked.
+/// Extents of a tensor, outermost first, at most eight of them. Every extent is >= 0, and the product fits
+/// Index: both are checked whenever a Shape is made, so nothing downstream multiplies unchecked.
 class Shape {
  public:
   static constexpr std::size_t max_rank = 8;
 
   Shape() = default;
-  Shape(std::initializer_list<Index> extents) : Shape(std::span<const Index>(extents.begin(), extents.size())) {}
+  Shape(std::initializer_list<Index> extents)
+      : Shape(std::span<const Index>(extents.begin(), extents.size())) {}
   explicit Shape(std::span<const Index> extents) {
-    require<ShapeError>(extents.size() <= max_rank, "a shape has at most ", max_rank, " extents, met ", extents.size());
+    require<ShapeError>(extents.size() <= max_rank, "a shape has at most ", max_rank, " extents, met ",
+                        extents.size());
     rank_ = extents.size();
     std::copy(extents.begin(), extents.end(), extents_.begin());
     check();
@@ -76,7 +78,8 @@ class Shape {
         continue;
       }
       // Leaves room for eight-byte elements, so that byte counts fit too.
-      require<ShapeError>(count_ <= std::numeric_limits<Index>::max() / 16 / extent, "shape ", *this, " is too large");
+      require<ShapeError>(count_ <= std::numeric_limits<Index>::max() / 16 / extent, "shape ", *this,
+                          " is too large");
       count_ *= extent;
     }
     if (empty) count_ = 0;
@@ -91,6 +94,8 @@ class Shape {
 /// channels of a pixel together: the Cpu and Cuda devices compute in it; public boundaries use `nchw`.
 enum class Layout : std::uint8_t { nchw, nhwc };
 
-[[nodiscard]] inline const char* name_of(Layout layout) noexcept { return layout == Layout::nchw ? "nchw" : "nhwc"; }
+[[nodiscard]] inline const char* name_of(Layout layout) noexcept {
+  return layout == Layout::nchw ? "nchw" : "nhwc";
+}
 
 }  // namespace deconv

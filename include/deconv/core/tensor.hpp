@@ -25,23 +25,19 @@ class Tensor {
       : buffer_(home->take(static_cast<std::size_t>(shape.count()) * sizeof(T))),
         view_(static_cast<T*>(buffer_.data()), shape, layout) {}
   /// Host tensor outside any context.
-  explicit Tensor(const Shape& shape, Layout layout = Layout::nchw)
-    requires std::same_as<D, Cpu>
+  explicit Tensor(const Shape& shape, Layout layout = Layout::nchw) requires std::same_as<D, Cpu>
       : Tensor(shape, layout, host_workspace()) {}
   /// Host tensor with every element `value`.
-  static Tensor filled(const Shape& shape, T value, Layout layout = Layout::nchw)
-    requires std::same_as<D, Cpu>
-  {
+  static Tensor filled(const Shape& shape, T value,
+                       Layout layout = Layout::nchw) requires std::same_as<D, Cpu> {
     Tensor tensor(shape, layout);
     std::fill(tensor.begin(), tensor.end(), value);
     return tensor;
   }
   /// Host tensor with the given row-major values. Throws ShapeError when the count differs.
-  static Tensor from(const Shape& shape, std::span<const T> values)
-    requires std::same_as<D, Cpu>
-  {
-    require<ShapeError>(static_cast<Index>(values.size()) == shape.count(), "shape ", shape, " wants ", shape.count(),
-                        " values, met ", values.size());
+  static Tensor from(const Shape& shape, std::span<const T> values) requires std::same_as<D, Cpu> {
+    require<ShapeError>(static_cast<Index>(values.size()) == shape.count(), "shape ", shape, " wants ",
+                        shape.count(), " values, met ", values.size());
     Tensor tensor(shape);
     std::copy(values.begin(), values.end(), tensor.begin());
     return tensor;
@@ -53,9 +49,7 @@ class Tensor {
     return *this;
   }
 
-  [[nodiscard]] Tensor clone() const
-    requires std::same_as<D, Cpu>
-  {
+  [[nodiscard]] Tensor clone() const requires std::same_as<D, Cpu> {
     if (empty()) return {};
     Tensor copy(shape(), layout(), buffer_.home());
     std::copy(begin(), end(), copy.begin());
@@ -86,7 +80,9 @@ class Tensor {
   [[nodiscard]] std::span<T> span() noexcept { return view_.span(); }
   [[nodiscard]] std::span<const T> span() const noexcept { return view_.span(); }
   [[nodiscard]] T& operator()(Index n, Index c, Index y, Index x) noexcept { return view_(n, c, y, x); }
-  [[nodiscard]] const T& operator()(Index n, Index c, Index y, Index x) const noexcept { return view_(n, c, y, x); }
+  [[nodiscard]] const T& operator()(Index n, Index c, Index y, Index x) const noexcept {
+    return view_(n, c, y, x);
+  }
 
   [[nodiscard]] TensorView<T, D> view() noexcept { return view_; }
   [[nodiscard]] TensorView<const T, D> view() const noexcept { return view_; }

@@ -53,17 +53,19 @@ class Buffer {
   std::shared_ptr<Workspace<D>> home_;
 };
 
-/// The arena that activations, switches and scratch memory come from. Blocks are 64-byte aligned and are kept for
-/// reuse when they come back, because the page faults of fresh memory cost as much as the arithmetic on it. Block
-/// sizes are rounded up to steps of an eighth of a power of two, so that nearly equal requests share blocks.
-/// Safe to use from many threads; outlives its context as long as a buffer lives.
+/// The arena that activations, switches and scratch memory come from. Blocks are 64-byte aligned and are kept
+/// for reuse when they come back, because the page faults of fresh memory cost as much as the arithmetic on
+/// it. Block sizes are rounded up to steps of an eighth of a power of two, so that nearly equal requests
+/// share blocks. Safe to use from many threads; outlives its context as long as a buffer lives.
 template <>
 class Workspace<Cpu> : public std::enable_shared_from_this<Workspace<Cpu>> {
  public:
   /// Whether blocks that come back stay for reuse or go to the system at once.
   enum class Keep : bool { no, yes };
 
-  static std::shared_ptr<Workspace> make(Keep keep = Keep::yes) { return std::shared_ptr<Workspace>(new Workspace(keep)); }
+  static std::shared_ptr<Workspace> make(Keep keep = Keep::yes) {
+    return std::shared_ptr<Workspace>(new Workspace(keep));
+  }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
   ~Workspace() { release(); }
@@ -120,7 +122,9 @@ class Workspace<Cpu> : public std::enable_shared_from_this<Workspace<Cpu>> {
 
   explicit Workspace(Keep keep) : keep_(keep) {}
 
-  static std::size_t alignment_for(std::size_t bytes) noexcept { return bytes >= huge_page ? huge_page : alignment; }
+  static std::size_t alignment_for(std::size_t bytes) noexcept {
+    return bytes >= huge_page ? huge_page : alignment;
+  }
   static std::size_t round_up(std::size_t bytes) {
     require<DeviceError>(bytes <= (std::size_t{1} << 46), "out of host memory: ", bytes, " bytes wanted");
     if (bytes < 1024) return (bytes + 63) / 64 * 64 + (bytes == 0 ? 64 : 0);
@@ -150,8 +154,8 @@ class Workspace<Cpu> : public std::enable_shared_from_this<Workspace<Cpu>> {
   std::size_t peak_ = 0;
 };
 
-/// The workspace of tensors that are made without a context: parameters, files, small host arrays. It keeps no
-/// block, so that what such tensors free goes back to the system's allocator.
+/// The workspace of tensors that are made without a context: parameters, files, small host arrays. It keeps
+/// no block, so that what such tensors free goes back to the system's allocator.
 [[nodiscard]] inline const std::shared_ptr<Workspace<Cpu>>& host_workspace() {
   static const std::shared_ptr<Workspace<Cpu>> home = Workspace<Cpu>::make(Workspace<Cpu>::Keep::no);
   return home;

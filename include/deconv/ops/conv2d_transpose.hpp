@@ -1,32 +1,85 @@
 #pragma once
 
-#include "deconv/core/shape.hpp"
-#include "deconv/ops/window2d.hpp"
+#include "deconv/core/parallel.hpp"
+#include "deconv/ops/conv2d.hpp"
+#include "deconv/ops/conv2d_transpose_params.hpp"
 
 namespace deconv {
 
-/// Geometry of a transposed convolution: the reverse-to-data pass of a convolution as a forward layer. Weights are
-/// C x K/groups x R x S, src N x C x H x W, dst N x K x P x Q with P = (H-1) stride - top - bottom + reach + extra_y.
-struct Conv2dTransposeParams {
-  Window2d window;  ///< rounding is not used
-  Index groups = 1;
-  Index extra_y = 0, extra_x = 0;  ///< rows and columns added at bottom and right (ONNX's output_padding)
-  friend bool operator==(const Conv2dTransposeParams&, const Conv2dTransposeParams&) = default;
-};
+namespace detail {
 
-/// N x K x P x Q. Throws ShapeError when ranks, channels, groups or windows do not fit; `what` names the layer.
-[[nodiscard]] inline Shape conv2d_transpose_output_shape(const Shape& src, Index out_channels,
-                                                         const Conv2dTransposeParams& params,
-                                                         std::string_view what = "conv2d_transpose") {
-  const Window2d& w = params.window;
-  w.check(what);
-  require<ShapeError>(src.rank() == 4, what, ": wants a rank-4 input N,C,H,W, met ", src);
-  require<ShapeError>(params.groups >= 1 && src[1] % params.groups == 0 && out_channels % params.groups == 0, what,
-                      ": ", params.groups, " groups do not divide ", src[1], " input and ", out_channels, " output channels");
-  const Index height = (src[2] - 1) * w.stride_y - w.padding.top - w.padding.bottom + w.reach_y() + params.extra_y;
-  const Index width = (src[3] - 1) * w.stride_x - w.padding.left - w.padding.right + w.reach_x() + params.extra_x;
-  require<ShapeError>(height >= 1 && width >= 1, what, ": window ", w, " leaves nothing of an output of ", height, "x", width);
-  return {src[0], out_channels, height, width};
+/// The convolution whose reverse-to-data pass a transposed convolution is.
+inline Conv2dParams transposed(const Conv2dTransposeParams& params) { return {params.window, params.groups}; }
+
+template <class T>
+void add_bias(const Context<Cpu>& context, TensorView<const T, Cpu> bias, TensorView<T, Cpu> dst) {
+  const Index channels = dst[1], pixels = dst[2] * dst[3];
+  if (dst.layout() == Layout::nhwc)
+    parallel_for(
+        context, dst[0] * pixels,
+        [&](Index i) {
+          for (Index c = 0; c < channels; ++c) dst.data()[i * channels + c] += bias.data()[c];
+        },
+        64);
+  else
+    parallel_for(context, dst[0] * channels, [&](Index i) {
+      for (Index x = 0; x < pixels; ++x) dst.data()[i * pixels + x] += bias.data()[i % channels];
+    });
+}
+
+}  // namespace detail
+
+/// Transposed convolution as a layer of its own: src N x C x H x W, weights C x K/groups x R x S, bias K or
+/// empty, dst N x K x P x Q (conv2d_transpose_output_shape), each in either layout. By phases, see
+/// conv2d_reverse_data. Throws ShapeError when they do not fit. Cost: 2 N C H W K/groups R S flops.
+template <class T>
+void conv2d_transpose_forward(const Context<Cpu>& context, TensorView<const T, Cpu> src,
+                              TensorView<const T, Cpu> weights, TensorView<const T, Cpu> bias,
+                              const Conv2dTransposeParams& params, TensorView<T, Cpu> dst,
+                              Conv2dCache<T, Cpu>* cache = nullptr) {
+  const Shape wanted = conv2d_transpose_output_shape(src.shape(), dst.rank() == 4 ? dst[1] : 1, params);
+  require<ShapeError>(dst.shape() == wanted, "conv2d_transpose: wants an output of shape ", wanted, ", met ",
+                      dst.shape());
+  require<ShapeError>(bias.empty() || bias.count() == dst[1], "conv2d_transpose: wants a bias of ", dst[1],
+                      ", met ", bias.shape());
+  conv2d_reverse_data<T>(context, src, weights, detail::transposed(params), dst, cache);
+  if (!bias.empty()) detail::add_bias<T>(context, bias, dst);
+}
+
+/// diff_src = the adjoint, a plain convolution of diff_dst. Shapes, errors and cost as the forward pass.
+template <class T>
+void conv2d_transpose_reverse_data(const Context<Cpu>& context, TensorView<const T, Cpu> diff_dst,
+                                   TensorView<const T, Cpu> weights, const Conv2dTransposeParams& params,
+                                   TensorView<T, Cpu> diff_src, Conv2dCache<T, Cpu>* cache = nullptr) {
+  const auto convolution = detail::transposed(params);
+  detail::check_conv2d(diff_dst.shape(), weights.shape(), {}, false, convolution, diff_src.shape(),
+                       "conv2d_transpose reverse");
+  Conv2dCache<T, Cpu> own;
+  detail::with_source_in(context, diff_dst, diff_src.layout(), [&](TensorView<const T, Cpu> from) {
+    const auto c =
+        cpu::forward_correlation(diff_dst.shape(), diff_src.layout(), diff_src.shape(), convolution);
+    cpu::correlate<T>(context, {0, {}}, c, from.data(), weights.data(), {}, diff_src.data(),
+                      cache ? *cache : own);
+  });
+}
+
+/// Gradients of weights (C x K/groups x R x S) and, unless empty, of the bias (K), summed over images and
+/// pixels.
+template <class T>
+void conv2d_transpose_reverse_weights(const Context<Cpu>& context, TensorView<const T, Cpu> src,
+                                      TensorView<const T, Cpu> diff_dst, const Conv2dTransposeParams& params,
+                                      TensorView<T, Cpu> diff_weights, TensorView<T, Cpu> diff_bias) {
+  conv2d_reverse_weights<T>(context, diff_dst, src, detail::transposed(params), diff_weights, {});
+  if (diff_bias.empty()) return;
+  require<ShapeError>(diff_bias.count() == diff_dst[1], "conv2d_transpose: wants a bias gradient of ",
+                      diff_dst[1], ", met ", diff_bias.shape());
+  for (Index k = 0; k < diff_dst[1]; ++k) {
+    T sum = T(0);
+    for (Index n = 0; n < diff_dst[0]; ++n)
+      for (Index y = 0; y < diff_dst[2]; ++y)
+        for (Index x = 0; x < diff_dst[3]; ++x) sum += diff_dst(n, k, y, x);
+    diff_bias.data()[k] = sum;
+  }
 }
 
 }  // namespace deconv

@@ -4,13 +4,13 @@
 
 namespace deconv {
 
-/// How a rectifier passes a signal down. The gradient keeps the forward mask (signal where the input was positive),
-/// the deconvnet rectifies the signal itself, guided does both.
-/// Source: Zeiler and Fergus 2013, section 2.1; Springenberg et al. 2014, figure 1.
+/// How a rectifier passes a signal down. The gradient keeps the forward mask (signal where the input was
+/// positive), the deconvnet rectifies the signal itself, guided does both. Source: Zeiler and Fergus 2013,
+/// section 2.1; Springenberg et al. 2014, figure 1.
 enum class RectifierRule : std::uint8_t { deconvnet, guided, gradient };
 
-/// What an input pixel that won several overlapping pooling windows receives: the sum of their signals (the adjoint of
-/// max-pooling) or the signal of the last window in raster order.
+/// What an input pixel that won several overlapping pooling windows receives: the sum of their signals (the
+/// adjoint of max-pooling) or the signal of the last window in raster order.
 enum class OverlapRule : std::uint8_t { sum, last };
 
 /// How contrast normalisation passes a signal down: unchanged (the paper's deconvnet) or by its gradient.
@@ -23,7 +23,9 @@ struct ReverseOptions {
   NormalisationRule normalisation = NormalisationRule::identity;
 
   static constexpr ReverseOptions deconvnet() noexcept { return {}; }
-  static constexpr ReverseOptions guided() noexcept { return {RectifierRule::guided, OverlapRule::sum, NormalisationRule::identity}; }
+  static constexpr ReverseOptions guided() noexcept {
+    return {RectifierRule::guided, OverlapRule::sum, NormalisationRule::identity};
+  }
   static constexpr ReverseOptions gradient() noexcept {
     return {RectifierRule::gradient, OverlapRule::sum, NormalisationRule::gradient};
   }

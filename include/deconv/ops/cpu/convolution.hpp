@@ -1,0 +1,302 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "deconv/core/context.hpp"
+#include "deconv/core/parallel.hpp"
+#include "deconv/ops/conv2d_params.hpp"
+#include "deconv/ops/copy_layout.hpp"
+#include "deconv/ops/cpu/correlation.hpp"
+#include "deconv/ops/cpu/eigen_correlation.hpp"
+#include "deconv/ops/cpu/onednn_correlation.hpp"
+
+namespace deconv::cpu {
+
+/// What repeated convolutions with the same weights share: compiled primitives and repacked weights, made on
+/// first use. Safe to use from many threads. Whoever changes the weights calls `clear()`.
+template <class T>
+class ConvolutionCache {
+ public:
+  /// Which weights a primitive holds: the convolution's own, or those of the i-th run of its reverse pass.
+  using Role = std::pair<int, std::array<Index, 4>>;
+
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    primitives_.clear();
+    reverse_weights_.clear();
+  }
+
+#if defined(DECONV_WITH_ONEDNN)
+  /// The primitive for this geometry, or null when oneDNN cannot do it.
+  std::shared_ptr<const OneDnnCorrelation> primitive(const Context<Cpu>& context, const Role& role,
+                                                     const Correlation& c, const float* weights, bool bias,
+                                                     const std::optional<float>& slope) {
+    const Key key{role, c, bias, slope.value_or(-1.0f), context.threads()};
+    const std::lock_guard lock(mutex_);
+    const auto found = primitives_.find(key);
+    if (found != primitives_.end()) return found->second;
+    // Windows at a plane's borders make many geometries; a bound keeps memory flat.
+    if (primitives_.size() >= max_primitives) primitives_.clear();
+    const OneDnnCorrelation* sibling = nullptr;
+    for (const auto& [other, value] : primitives_)
+      if (std::get<0>(other) == role && value) sibling = value.get();
+    std::shared_ptr<const OneDnnCorrelation> made;
+    try {
+      made = std::make_shared<OneDnnCorrelation>(context, c, weights, bias, slope, sibling);
+    } catch (const dnnl::error&) {
+    }
+    return primitives_.emplace(key, std::move(made)).first->second;
+  }
+#endif
+
+  /// Weights rearranged for a run of the reverse pass, made by `make` on first use.
+  template <class Make>
+  std::shared_ptr<const Tensor<T, Cpu>> reverse_weights(const Role& role, const Make& make) {
+    const std::lock_guard lock(mutex_);
+    auto& slot = reverse_weights_[role];
+    if (!slot) slot = std::make_shared<const Tensor<T, Cpu>>(make());
+    return slot;
+  }
+
+ private:
+  static constexpr std::size_t max_primitives = 128;
+  using Key = std::tuple<Role, Correlation, bool, float, int>;
+  std::mutex mutex_;
+#if defined(DECONV_WITH_ONEDNN)
+  std::map<Key, std::shared_ptr<const OneDnnCorrelation>> primitives_;
+#endif
+  std::map<Role, std::shared_ptr<const Tensor<T, Cpu>>> reverse_weights_;
+};
+
+/// Runs a correlation on the best backend: oneDNN for float where it is built in and knows the geometry, else
+/// Eigen.
+template <class T>
+void correlate(const Context<Cpu>& context, const typename ConvolutionCache<T>::Role& role,
+               const Correlation& c, const T* src, const T* weights, const Epilogue<T>& epilogue, T* dst,
+               ConvolutionCache<T>& cache) {
+#if defined(DECONV_WITH_ONEDNN)
+  if constexpr (std::is_same_v<T, float>) {
+    const auto primitive =
+        cache.primitive(context, role, c, weights, epilogue.bias != nullptr, epilogue.negative_slope);
+    if (primitive) return primitive->run(context, src, epilogue.bias, dst);
+  }
+#endif
+  eigen_correlate(context, c, src, weights, epilogue, dst);
+}
+
+namespace detail {
+
+/// The taps of one axis that reach input rows i with (i + pad) mod stride == residue: r = first_tap + j *
+/// tap_step, read at output row (i + pad - residue) / stride - first_offset - j * offset_step.
+struct PhaseAxis {
+  Index residue = 0, taps = 0;
+  Index first_tap = 0, tap_step = 1;
+  Index first_offset = 0, offset_step = 1;
+  Index start = 0, count = 0;  ///< phase rows computed: m = start .. start + count - 1
+
+  [[nodiscard]] Index pad() const { return first_offset + (taps - 1) * offset_step - start; }
+};
+
+/// Floor division for a positive divisor.
+inline Index floor_div(Index a, Index b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+
+inline PhaseAxis phase_axis(Index residue, Index kernel, Index stride, Index dilation, Index pad,
+                            Index extent) {
+  PhaseAxis axis;
+  axis.residue = residue;
+  const Index common = std::gcd(stride, dilation);
+  axis.tap_step = stride / common;
+  axis.offset_step = dilation / common;
+  for (Index r = kernel - 1; r >= 0; --r)
+    if (r * dilation % stride == residue) {
+      axis.first_tap = r;
+      ++axis.taps;
+    }
+  axis.first_offset = axis.taps ? (axis.first_tap * dilation - residue) / stride : 0;
+  const Index low = floor_div(pad - residue + stride - 1, stride);
+  const Index high = floor_div(extent - 1 + pad - residue, stride);
+  // Starting early keeps the correlation's padding from going negative; the early rows are dropped.
+  axis.start = axis.taps ? std::min(low, axis.first_offset + (axis.taps - 1) * axis.offset_step) : low;
+  axis.count = high < low ? 0 : high - axis.start + 1;
+  return axis;
+}
+
+/// Copies phase rows (a dense N x phase_channels x count x count result) to the pixels of `dst` that they
+/// belong to, `channel` being the first of their channels.
+template <class T>
+void scatter_phase(const Context<Cpu>& context, const TensorView<const T, Cpu>& phase, Index channel,
+                   const PhaseAxis& y_axis, const PhaseAxis& x_axis, const Window2d& w,
+                   const TensorView<T, Cpu>& dst) {
+  const Index channels = dst[1], height = dst[2], width = dst[3];
+  const Index first_y = ((y_axis.residue - w.padding.top) % w.stride_y + w.stride_y) % w.stride_y;
+  const Index first_x = ((x_axis.residue - w.padding.left) % w.stride_x + w.stride_x) % w.stride_x;
+  const Index rows = first_y < height ? (height - first_y + w.stride_y - 1) / w.stride_y : 0;
+  parallel_for(
+      context, dst[0] * rows,
+      [&](Index job) {
+        const Index n = job / rows, y = first_y + job % rows * w.stride_y;
+        const Index my = (y + w.padding.top - y_axis.residue) / w.stride_y - y_axis.start;
+        for (Index x = first_x; x < width; x += w.stride_x) {
+          const Index mx = (x + w.padding.left - x_axis.residue) / w.stride_x - x_axis.start;
+          if (phase.layout() == Layout::nhwc) {
+            const T* from = &phase(n, channel, my, mx);
+            if (dst.layout() == Layout::nhwc)
+              std::copy_n(from, channels, &dst(n, 0, y, x));
+            else
+              for (Index c = 0; c < channels; ++c) dst(n, c, y, x) = from[c];
+          } else {
+            for (Index c = 0; c < channels; ++c) dst(n, c, y, x) = phase(n, channel + c, my, mx);
+          }
+        }
+      },
+      4);
+}
+
+template <class T>
+void clear_phase(const PhaseAxis& y_axis, const PhaseAxis& x_axis, const Window2d& w,
+                 const TensorView<T, Cpu>& dst) {
+  for (Index n = 0; n < dst[0]; ++n)
+    for (Index c = 0; c < dst[1]; ++c)
+      for (Index y = 0; y < dst[2]; ++y)
+        for (Index x = 0; x < dst[3]; ++x)
+          if (((y + w.padding.top - y_axis.residue) % w.stride_y) == 0 &&
+              ((x + w.padding.left - x_axis.residue) % w.stride_x) == 0)
+            dst(n, c, y, x) = T(0);
+}
+
+}  // namespace detail
+
+/// Reverse-to-data pass of a convolution by phases: the input pixels fall into stride_y x stride_x classes,
+/// and each class is a stride-1 correlation of diff_dst with its own share of the flipped taps, so no
+/// inserted zero is multiplied. Where there are few channels (the step to pixels) the classes are computed
+/// together as channels of one correlation, so that vectors are filled. The last extents follow diff_src; see
+/// conv2d_reverse_data.
+template <class T>
+void convolution_reverse_data(const Context<Cpu>& context, TensorView<const T, Cpu> diff_dst,
+                              TensorView<const T, Cpu> weights, const Conv2dParams& params,
+                              TensorView<T, Cpu> diff_src, ConvolutionCache<T>& cache) {
+  const Window2d& w = params.window;
+  const Index groups = params.groups, channels = diff_src[1] / groups, maps = diff_dst[1] / groups;
+  const Index taps = w.taps();
+  const bool merged = w.stride_y * w.stride_x > 1 && groups == 1 && w.dilation_y == 1 && w.dilation_x == 1 &&
+                      w.kernel_y >= w.stride_y && w.kernel_x >= w.stride_x &&
+                      channels * w.stride_y * w.stride_x <= 64;
+
+  Correlation c;
+  c.images = diff_dst[0];
+  c.groups = groups;
+  c.in_channels = diff_dst[1];
+  c.height = diff_dst[2];
+  c.width = diff_dst[3];
+  c.layout = diff_dst.layout();
+
+  /// W'[g * channels + k][m][j_y][j_x] = W[g * maps + m][k][tap of j], taps in flipped order.
+  const auto rearrange = [&](Tensor<T, Cpu>& to, Index first_row, const detail::PhaseAxis& ya,
+                             const detail::PhaseAxis& xa) {
+    const Index rows = to[2], cols = to[3];
+    for (Index g = 0; g < groups; ++g)
+      for (Index k = 0; k < channels; ++k)
+        for (Index m = 0; m < maps; ++m)
+          for (Index j = 0; j < rows; ++j)
+            for (Index i = 0; i < cols; ++i) {
+              const Index r = ya.first_tap + (rows - 1 - j) * ya.tap_step,
+                          s = xa.first_tap + (cols - 1 - i) * xa.tap_step;
+              const bool inside = r < w.kernel_y && s < w.kernel_x;
+              to.data()[(((first_row + g * channels + k) * maps + m) * rows + j) * cols + i] =
+                  inside ? weights.data()[((g * maps + m) * channels + k) * taps + r * w.kernel_x + s] : T(0);
+            }
+  };
+  const auto run = [&](const typename ConvolutionCache<T>::Role& role,
+                       const std::shared_ptr<const Tensor<T, Cpu>>& turned, const detail::PhaseAxis& ya,
+                       const detail::PhaseAxis& xa, TensorView<T, Cpu> out) {
+    c.out_channels = out[1];
+    c.out_height = out[2];
+    c.out_width = out[3];
+    c.kernel_y = ya.taps;
+    c.kernel_x = xa.taps;
+    c.dilation_y = ya.taps > 1 ? ya.offset_step : 1;
+    c.dilation_x = xa.taps > 1 ? xa.offset_step : 1;
+    c.top = ya.pad();
+    c.left = xa.pad();
+    correlate<T>(context, role, c, diff_dst.data(), turned->data(), {}, out.data(), cache);
+  };
+
+  if (merged) {
+    // One set of rows serves all classes: the longest share of taps, and every row that any class needs.
+    const auto common = [](Index kernel, Index stride, Index pad, Index extent) {
+      detail::PhaseAxis axis = detail::phase_axis(0, kernel, stride, 1, pad, extent);
+      axis.start = std::min(detail::floor_div(pad, stride), axis.taps - 1);
+      axis.count = detail::floor_div(extent - 1 + pad, stride) - axis.start + 1;
+      return axis;
+    };
+    const auto ya = common(w.kernel_y, w.stride_y, w.padding.top, diff_src[2]);
+    const auto xa = common(w.kernel_x, w.stride_x, w.padding.left, diff_src[3]);
+    const Index classes = w.stride_y * w.stride_x;
+    const typename ConvolutionCache<T>::Role role{2, {ya.taps, xa.taps, 0, 0}};
+    const auto turned = cache.reverse_weights(role, [&] {
+      Tensor<T, Cpu> all({classes * channels, maps, ya.taps, xa.taps});
+      for (Index f = 0; f < classes; ++f) {
+        auto y = ya, x = xa;
+        y.first_tap = f / w.stride_x;
+        x.first_tap = f % w.stride_x;
+        rearrange(all, f * channels, y, x);
+      }
+      return all;
+    });
+    auto out = context.make<T>({c.images, classes * channels, ya.count, xa.count}, c.layout);
+    run(role, turned, ya, xa, out.view());
+    for (Index f = 0; f < classes; ++f) {
+      auto y = ya, x = xa;
+      y.residue = f / w.stride_x;
+      x.residue = f % w.stride_x;
+      detail::scatter_phase<T>(context, out.view(), f * channels, y, x, w, diff_src);
+    }
+    return;
+  }
+
+  for (Index fy = 0; fy < w.stride_y; ++fy)
+    for (Index fx = 0; fx < w.stride_x; ++fx) {
+      const auto ya =
+          detail::phase_axis(fy, w.kernel_y, w.stride_y, w.dilation_y, w.padding.top, diff_src[2]);
+      const auto xa =
+          detail::phase_axis(fx, w.kernel_x, w.stride_x, w.dilation_x, w.padding.left, diff_src[3]);
+      if (ya.count <= 0 || xa.count <= 0) continue;
+      if (ya.taps == 0 || xa.taps == 0) {
+        detail::clear_phase(ya, xa, w, diff_src);
+        continue;
+      }
+      const typename ConvolutionCache<T>::Role role{1, {fy, fx, ya.taps, xa.taps}};
+      const auto turned = cache.reverse_weights(role, [&] {
+        Tensor<T, Cpu> one({groups * channels, maps, ya.taps, xa.taps});
+        rearrange(one, 0, ya, xa);
+        return one;
+      });
+      const bool direct = w.stride_y == 1 && w.stride_x == 1 && ya.count == diff_src[2] &&
+                          xa.count == diff_src[3] && diff_src.layout() == c.layout;
+      if (direct) {
+        run(role, turned, ya, xa, diff_src);
+      } else {
+        auto out = context.make<T>({c.images, groups * channels, ya.count, xa.count}, c.layout);
+        run(role, turned, ya, xa, out.view());
+        detail::scatter_phase<T>(context, out.view(), 0, ya, xa, w, diff_src);
+      }
+    }
+}
+
+/// The correlation of a forward convolution.
+inline Correlation forward_correlation(const Shape& src, Layout layout, const Shape& dst,
+                                       const Conv2dParams& params) {
+  const Window2d& w = params.window;
+  return {src[0],       params.groups, src[1],        src[2],         src[3],     dst[1],
+          dst[2],       dst[3],        w.kernel_y,    w.kernel_x,     w.stride_y, w.stride_x,
+          w.dilation_y, w.dilation_x,  w.padding.top, w.padding.left, layout};
+}
+
+}  // namespace deconv::cpu
