@@ -1,0 +1,23 @@
+#pragma once
+
+#include "deconv/core/context.hpp"
+#include "deconv/ops/operands.hpp"
+
+namespace deconv {
+
+namespace cpu {
+template <class T>
+void copy_layout(const Context<Cpu>& context, TensorView<const T, Cpu> src, TensorView<T, Cpu> dst);
+}  // namespace cpu
+
+/// dst = src, each in its own layout: converts between nchw and nhwc, or copies. Shapes must be equal (any
+/// rank for a plain copy); the memories must not overlap. Throws ShapeError. Bytes: src and dst once.
+template <class T>
+void copy_layout(const Context<Cpu>& context, Source<T, Cpu> src, TensorView<T, Cpu> dst) {
+  detail::check_shape("copy_layout", "dst", src.shape(), dst.shape());
+  if (dst.count() > 0) cpu::copy_layout<T>(context, src, dst);
+}
+
+}  // namespace deconv
+
+#include "deconv/ops/cpu/copy_layout.hpp"

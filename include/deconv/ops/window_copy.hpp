@@ -1,0 +1,74 @@
+#pragma once
+
+#include <span>
+
+#include "deconv/core/context.hpp"
+#include "deconv/ops/operands.hpp"
+#include "deconv/ops/switches.hpp"
+
+// Windows cut from whole planes, for work that needs only a unit's surroundings.
+namespace deconv {
+
+namespace cpu {
+template <class T>
+void gather_window(const Context<Cpu>& context, TensorView<const T, Cpu> plane, Index image, Index top,
+                   Index left, TensorView<T, Cpu> dst);
+template <class T>
+void zero_outside(const Context<Cpu>& context, TensorView<T, Cpu> windows, std::span<const Index> tops,
+                  std::span<const Index> lefts, Index plane_height, Index plane_width);
+}  // namespace cpu
+
+namespace detail {
+
+inline void check_gather_window(const Shape& plane, Layout plane_layout, Index image, const Shape& dst,
+                                Layout dst_layout) {
+  constexpr std::string_view what = "gather_window";
+  require<ShapeError>(plane.rank() == 4 && dst.rank() == 4 && dst[0] == 1 && dst[1] == plane[1], what,
+                      ": cannot cut ", dst, " from ", plane);
+  require<ShapeError>(plane_layout == dst_layout, what, ": wants one layout, met ", name_of(plane_layout),
+                      " and ", name_of(dst_layout));
+  require<ShapeError>(image >= 0 && image < plane[0], what, ": image ", image, " of ", plane[0]);
+}
+
+}  // namespace detail
+
+/// dst = the window of image `image` whose first pixel is (top, left); what overhangs the plane is 0.
+/// plane N x C x H x W, dst 1 x C x h x w in the same layout; top and left may be negative. Throws
+/// ShapeError. Bytes: the window twice.
+template <class T>
+void gather_window(const Context<Cpu>& context, Source<T, Cpu> plane, Index image, Index top, Index left,
+                   TensorView<T, Cpu> dst) {
+  detail::check_gather_window(plane.shape(), plane.layout(), image, dst.shape(), dst.layout());
+  if (dst.count() > 0) cpu::gather_window<T>(context, plane, image, top, left, dst);
+}
+
+/// The same for switches. A switch outside its plane is 0; signals there must be 0 too (zero_outside) for an
+/// unpooling to leave it out.
+inline void gather_window(const Context<Cpu>& context, SwitchesView<const std::byte, Cpu> plane, Index image,
+                          Index top, Index left, SwitchesView<std::byte, Cpu> dst) {
+  detail::check_gather_window(plane.shape(), plane.layout(), image, dst.shape(), dst.layout());
+  require<ShapeError>(plane.width() == dst.width(), "gather_window: wants switches of ", plane.width(),
+                      " bytes, met ", dst.width());
+  if (dst.shape().count() == 0) return;
+  dst.visit([&]<class T>(TensorView<T, Cpu> to) {
+    const TensorView<const T, Cpu> from(reinterpret_cast<const T*>(plane.data()), plane.shape(),
+                                        plane.layout());
+    cpu::gather_window<T>(context, from, image, top, left, to);
+  });
+}
+
+/// Clears the pixels of each window that lie outside the plane it belongs to.
+/// windows U x C x h x w, either layout; window u's first pixel is (tops[u], lefts[u]) of a plane of
+/// plane_height x plane_width. Throws ShapeError.
+template <class T>
+void zero_outside(const Context<Cpu>& context, TensorView<T, Cpu> windows, std::span<const Index> tops,
+                  std::span<const Index> lefts, Index plane_height, Index plane_width) {
+  require<ShapeError>(
+      windows.rank() == 4 && static_cast<Index>(tops.size()) == windows[0] && tops.size() == lefts.size(),
+      "zero_outside: ", tops.size(), " and ", lefts.size(), " places for windows ", windows.shape());
+  if (windows.count() > 0) cpu::zero_outside<T>(context, windows, tops, lefts, plane_height, plane_width);
+}
+
+}  // namespace deconv
+
+#include "deconv/ops/cpu/window_copy.hpp"
