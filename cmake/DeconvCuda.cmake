@@ -19,8 +19,9 @@ else()
     find_package(CUDAToolkit REQUIRED)
     set(DECONV_WITH_CUDA ON)
     add_library(deconv_kernels OBJECT ${DECONV_KERNELS})
-    set_target_properties(deconv_kernels PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
-                                                    CUDA_SEPARABLE_COMPILATION OFF POSITION_INDEPENDENT_CODE ON)
+    set_target_properties(deconv_kernels PROPERTIES CUDA_SEPARABLE_COMPILATION OFF POSITION_INDEPENDENT_CODE ON)
+    # As an option: CMake before 3.27 does not know nvcc's C++20.
+    target_compile_options(deconv_kernels PRIVATE -std=c++20)
     target_include_directories(deconv_kernels PRIVATE "${PROJECT_SOURCE_DIR}/include"
                                                       "${PROJECT_SOURCE_DIR}/kernels")
     target_link_libraries(deconv_kernels PUBLIC CUDA::cudart_static)
