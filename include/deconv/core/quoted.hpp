@@ -19,4 +19,10 @@ namespace deconv {
   return result += '"';
 }
 
+/// The same. Without this overload an unqualified call with a std::string would find std::quoted instead in a file
+/// that includes <iomanip>.
+[[nodiscard]] inline std::string quoted(const std::string& text, std::size_t limit = 80) {
+  return quoted(std::string_view(text), limit);
+}
+
 }  // namespace deconv

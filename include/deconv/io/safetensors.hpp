@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "deconv/core/quoted.hpp"
 #include "deconv/io/elements.hpp"
 #include "deconv/io/file.hpp"
 #include "deconv/io/json.hpp"
@@ -71,8 +72,8 @@ class SafetensorsReader {
   /// Throws FormatError when there is no such tensor.
   [[nodiscard]] const SafetensorsEntry& entry(const std::string& tensor) const {
     const auto found = by_name_.find(tensor);
-    require<FormatError>(found != by_name_.end(), name(), ": tensor '", tensor,
-                         "' wanted, the file has none of this name");
+    require<FormatError>(found != by_name_.end(), name(), ": tensor ", quoted(tensor),
+                         " wanted, the file has none of this name");
     return entries_[found->second];
   }
 
@@ -87,10 +88,10 @@ class SafetensorsReader {
   template <class T>
   void read_into(const std::string& tensor, TensorView<T, Cpu> dst) const {
     const SafetensorsEntry& found = entry(tensor);
-    require<ShapeError>(found.shape == dst.shape() && dst.row_major(), name(), ": tensor '", tensor,
-                        "' has shape ", found.shape, ", wanted ", dst.shape());
+    require<ShapeError>(found.shape == dst.shape() && dst.row_major(), name(), ": tensor ", quoted(tensor),
+                        " has shape ", found.shape, ", wanted ", dst.shape());
     read_elements(*source_, found.begin, found.dtype, dst.data(), dst.count(),
-                  name() + ": tensor '" + tensor + "'");
+                  name() + ": tensor " + quoted(tensor));
   }
 
  private:
@@ -118,7 +119,7 @@ class SafetensorsReader {
     std::uint64_t next = 8 + length;
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       const SafetensorsEntry& tensor = entries_[i];
-      require<FormatError>(tensor.begin == next, name(), ": tensor '", tensor.name, "' begins at byte ",
+      require<FormatError>(tensor.begin == next, name(), ": tensor ", quoted(tensor.name), " begins at byte ",
                            tensor.begin, ", wanted ", next, " (no gap, no overlap)");
       next += bytes_of(tensor);
       by_name_.emplace(tensor.name, i);
@@ -135,11 +136,11 @@ class SafetensorsReader {
     require<FormatError>(value.is_object(), name(), ": __metadata__: strings by name wanted, met ",
                          json_excerpt(value));
     for (const auto& [key, text] : value.items())
-      metadata_.emplace(key, json_string(text, name() + ": __metadata__ '" + key + "'"));
+      metadata_.emplace(key, json_string(text, name() + ": __metadata__ " + quoted(key)));
   }
 
   void read_entry(const std::string& key, const Json& value, std::uint64_t data) {
-    const std::string what = name() + ": tensor '" + key.substr(0, 200) + "'";
+    const std::string what = name() + ": tensor " + quoted(key);
     require<FormatError>(value.is_object() && value.contains("dtype") && value.contains("shape") &&
                              value.contains("data_offsets") && value.size() == 3,
                          what, ": dtype, shape and data_offsets wanted, met ", json_excerpt(value));

@@ -72,7 +72,7 @@ class SafetensorsWriter {
     require<ArgumentError>(name != "__metadata__", "a tensor cannot be named __metadata__");
     const bool taken =
         std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; });
-    require<ArgumentError>(!taken, "two tensors named '", name, "' in one file");
+    require<ArgumentError>(!taken, "two tensors named ", quoted(name), " in one file");
   }
 
   [[nodiscard]] std::string header_text(const std::vector<const Entry*>& order,
