@@ -1,0 +1,196 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "deconv/nn/reverse.hpp"
+
+namespace deconv {
+
+/// One unit of a layer: an image of the batch, a feature map, and a position in its plane (0, 0 where the
+/// layer has no planes).
+struct Unit {
+  Index image = 0;
+  Index map = 0;
+  Index y = 0, x = 0;
+  friend bool operator==(const Unit&, const Unit&) = default;
+};
+
+/// What the one unit that is not zeroed carries down: its own activation (the paper's choice), or 1.
+enum class SeedValue : std::uint8_t { activation, one };
+
+struct ProjectionOptions {
+  ReverseOptions reverse;
+  SeedValue seed_value = SeedValue::activation;
+  /// Compute only the unit's receptive field, not whole planes. The values are the same up to rounding.
+  bool windows = true;
+  /// Units are passed down together, as many as keep the largest tensor on the way under this size.
+  std::size_t chunk_bytes = std::size_t{8} << 20;
+};
+
+/// A unit projected to the input: the pixels of its receptive field, everything else being zero.
+template <class T>
+struct Projection {
+  Unit unit;
+  T activation = 0;
+  PlaneBox box;           ///< the receptive field in input pixels; parts of it may lie in the padding
+  Tensor<T, Cpu> pixels;  ///< C x box.height() x box.width(); zero outside the image
+
+  /// The projection in its place: C x height x width.
+  [[nodiscard]] Tensor<T, Cpu> in_plane(Index height, Index width) const {
+    auto plane = Tensor<T, Cpu>::filled({pixels[0], height, width}, T(0));
+    const PlaneBox inside = box.clipped(height, width);
+    for (Index c = 0; c < pixels[0]; ++c)
+      for (Index y = inside.top; y < inside.bottom; ++y)
+        std::copy_n(pixels.data() + (c * box.height() + y - box.top) * box.width() + inside.left - box.left,
+                    inside.width(), plane.data() + (c * height + y) * width + inside.left);
+    return plane;
+  }
+};
+
+/// A unit of some trace; see project().
+template <class T, Device D>
+struct TracedUnit {
+  const Trace<T, D>* trace = nullptr;
+  Unit unit;
+  /// The activation to seed with when the trace does not hold the layer's tensor itself.
+  std::optional<T> activation;
+};
+
+namespace detail {
+
+template <class T, Device D>
+void check_unit(const Shape& shape, const Unit& unit, const std::string& layer) {
+  const bool planes = shape.rank() == 4;
+  require<ArgumentError>(shape.rank() >= 2 && unit.image >= 0 && unit.image < shape[0] && unit.map >= 0 &&
+                             unit.map < shape[1] && unit.y >= 0 && unit.y < (planes ? shape[2] : 1) &&
+                             unit.x >= 0 && unit.x < (planes ? shape[3] : 1) && (planes || shape.rank() == 2),
+                         "layer ", quoted(layer), " of shape ", shape, " has no unit image ", unit.image,
+                         ", map ", unit.map, " at ", unit.y, ",", unit.x);
+}
+
+/// Units passed down together: as many as the budget allows, a power of two so that few sizes of pass are
+/// compiled.
+inline std::size_t units_per_chunk(const std::vector<Shape>& shapes,
+                                   const std::vector<ReverseRegion>& regions, std::size_t element,
+                                   std::size_t budget) {
+  std::size_t largest = 1;
+  for (std::size_t t = 0; t < shapes.size(); ++t) {
+    if (!regions[t].wanted || shapes[t][0] == 0) continue;
+    Shape one = shapes[t].with(0, 1);
+    if (!regions[t].whole) one = one.with(2, regions[t].height).with(3, regions[t].width);
+    largest = std::max(largest, static_cast<std::size_t>(one.count()) * element);
+  }
+  return std::bit_floor(std::clamp<std::size_t>(budget / largest, 1, 64));
+}
+
+}  // namespace detail
+
+/// Projects units of one layer down to the graph's first input, each by itself: all other activations of the
+/// layer are set to zero and the signal goes down through unpooling, rectification and transposed filters (or
+/// by the rules asked for). Units of any images and traces go together in one pass. The traces hold what the
+/// rules read (ForwardOptions::reverse) and, unless given, the layer's activations. Results stand in the
+/// order of `units`. Only receptive fields are computed, see ProjectionOptions. Throws ArgumentError for
+/// unknown layers or units. Cost: for each unit the multiply-adds of the layers below on its windows. Source:
+/// Zeiler and Fergus 2013, section 2.1.
+template <class T, Device D>
+std::vector<Projection<T>> project(const Network<T, D>& network, const Context<D>& context,
+                                   const std::string& layer, std::span<const TracedUnit<T, D>> units,
+                                   const ProjectionOptions& options = {}) {
+  std::vector<Projection<T>> results(units.size());
+  if (units.empty()) return results;
+  const Topology& topology = network.topology();
+  const std::size_t seed = topology.find(layer), input = topology.input(0);
+  const Trace<T, D>& first = *units.front().trace;
+  std::vector<Shape> shapes;
+  for (std::size_t t = 0; t < topology.tensor_count(); ++t) shapes.push_back(first.shape(t).with(0, 1));
+  const auto regions = reverse_regions(network, shapes, seed, {input}, options.reverse, options.windows);
+  require<ArgumentError>(regions[input].wanted, "layer ", quoted(layer), " does not depend on the input");
+  require<ShapeError>(shapes[input].rank() == 4, "projections want images N,C,H,W as input, met ",
+                      shapes[input]);
+
+  const std::size_t chunk = detail::units_per_chunk(shapes, regions, sizeof(T), options.chunk_bytes);
+  for (std::size_t begin = 0; begin < units.size();) {
+    const std::size_t count = std::min(chunk, std::bit_floor(units.size() - begin));
+    std::vector<ReverseRow<T, D>> rows;
+    for (std::size_t u = begin; u < begin + count; ++u) {
+      detail::check_unit<T, D>(units[u].trace->shape(seed), units[u].unit, layer);
+      rows.push_back({units[u].trace, units[u].unit.image, units[u].unit.y, units[u].unit.x});
+    }
+    detail::ReverseRun<T, D> run(network, context, options.reverse, rows, regions);
+    const Shape seed_shape = run.signal_shape(seed);
+    auto signal = context.template make<T>(seed_shape, detail::working_layout<D>(seed_shape));
+    std::fill(signal.begin(), signal.end(), T(0));
+    for (std::size_t i = 0; i < count; ++i) {
+      const TracedUnit<T, D>& from = units[begin + i];
+      const Unit& unit = from.unit;
+      const auto& held = from.trace->slot(seed).view;
+      require<ArgumentError>(from.activation || !held.empty(), "layer ", quoted(layer),
+                             " was not kept by the forward pass");
+      const bool planes = seed_shape.rank() == 4;
+      const T activation = from.activation ? *from.activation
+                           : planes        ? held(unit.image, unit.map, unit.y, unit.x)
+                                           : held.data()[unit.image * held[1] + unit.map];
+      const T value = options.seed_value == SeedValue::one ? T(1) : activation;
+      const Index row = static_cast<Index>(i);
+      if (planes)
+        signal(row, unit.map, regions[seed].whole ? unit.y : 0, regions[seed].whole ? unit.x : 0) = value;
+      else
+        signal.data()[row * seed_shape[1] + unit.map] = value;
+      results[begin + i].unit = unit;
+      results[begin + i].activation = activation;
+    }
+    run.seed(seed, std::move(signal));
+    run.run();
+    const Tensor<T, D> pixels = run.take(input);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Shape& plane = shapes[input];
+      Projection<T>& result = results[begin + i];
+      const ReverseRegion& region = regions[input];
+      const Index top = region.whole ? 0 : region.top(result.unit.y),
+                  left = region.whole ? 0 : region.left(result.unit.x);
+      const Index height = region.whole ? plane[2] : region.height,
+                  width = region.whole ? plane[3] : region.width;
+      result.box = {top, left, top + height, left + width};
+      result.pixels = Tensor<T, Cpu>({plane[1], height, width});
+      const TensorView<T, Cpu> out(result.pixels.data(), {1, plane[1], height, width});
+      copy_layout<T>(context, pixels.view().slice(static_cast<Index>(i), 1), out);
+    }
+    begin += count;
+  }
+  return results;
+}
+
+/// Projects units of one trace.
+template <class T, Device D>
+std::vector<Projection<T>> project(const Network<T, D>& network, const Context<D>& context,
+                                   const Trace<T, D>& trace, const std::string& layer,
+                                   std::span<const Unit> units, const ProjectionOptions& options = {}) {
+  std::vector<TracedUnit<T, D>> traced;
+  for (const Unit& unit : units) traced.push_back({&trace, unit, {}});
+  return project<T, D>(network, context, layer, traced, options);
+}
+
+/// The strongest unit of each of the given maps in one image, in the maps' order; ties go to the first in
+/// raster order. Throws ArgumentError for unknown layers, maps and images.
+template <class T, Device D>
+std::vector<Unit> strongest_units(const Trace<T, D>& trace, const std::string& layer, Index image,
+                                  std::span<const Index> maps) {
+  const auto view = trace.view(layer);
+  std::vector<Unit> units;
+  for (const Index map : maps) {
+    detail::check_unit<T, D>(view.shape(), {image, map, 0, 0}, layer);
+    Unit best{image, map, 0, 0};
+    if (view.rank() == 4)
+      for (Index y = 0; y < view[2]; ++y)
+        for (Index x = 0; x < view[3]; ++x)
+          if (view(image, map, y, x) > view(image, map, best.y, best.x)) best = {image, map, y, x};
+    units.push_back(best);
+  }
+  return units;
+}
+
+}  // namespace deconv

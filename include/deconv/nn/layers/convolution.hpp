@@ -1,0 +1,75 @@
+#pragma once
+
+#include <utility>
+
+#include "deconv/nn/graph.hpp"
+#include "deconv/nn/layer.hpp"
+#include "deconv/ops/conv2d.hpp"
+#include "deconv/ops/conv2d_transpose.hpp"
+
+namespace deconv {
+
+/// Convolution: src N x C x H x W, dst N x K x P x Q.
+template <class T, Device D>
+class Conv2d final : public Layer<T, D> {
+ public:
+  /// weights K x C/groups x R x S; bias K or empty.
+  Conv2d(Conv2dParams params, Tensor<T, D> weights, Tensor<T, D> bias)
+      : params_(params), weights_(std::move(weights)), bias_(std::move(bias)) {}
+
+  [[nodiscard]] LayerTraits traits() const override {
+    return {true, true, false, Reach::window, params_.window};
+  }
+  void forward(const ForwardPass<T, D>& pass) const override {
+    conv2d_forward<T>(pass.context, pass.src[0], weights_, bias_, params_, pass.dst[0], pass.negative_slope,
+                      &cache_);
+  }
+  void reverse(const ReversePass<T, D>& pass) const override {
+    conv2d_reverse_data<T>(pass.context, pass.diff_dst, weights_,
+                           {pass.window(params_.window), params_.groups}, pass.diff_src[0], &cache_);
+  }
+  [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions&) const override { return {}; }
+  [[nodiscard]] std::vector<Parameter<T, D>> parameters() override {
+    std::vector<Parameter<T, D>> all{{"weight", &weights_}};
+    if (!bias_.empty()) all.push_back({"bias", &bias_});
+    return all;
+  }
+  void parameters_changed() override { cache_.clear(); }
+
+ private:
+  Conv2dParams params_;
+  Tensor<T, D> weights_, bias_;
+  mutable Conv2dCache<T, D> cache_;
+};
+
+/// Transposed convolution: src N x C x H x W, dst N x K x P x Q.
+template <class T, Device D>
+class Conv2dTranspose final : public Layer<T, D> {
+ public:
+  /// weights C x K/groups x R x S; bias K or empty.
+  Conv2dTranspose(Conv2dTransposeParams params, Tensor<T, D> weights, Tensor<T, D> bias)
+      : params_(params), weights_(std::move(weights)), bias_(std::move(bias)) {}
+
+  [[nodiscard]] LayerTraits traits() const override { return {true, false, false, Reach::whole, {}}; }
+  void forward(const ForwardPass<T, D>& pass) const override {
+    conv2d_transpose_forward<T>(pass.context, pass.src[0], weights_, bias_, params_, pass.dst[0], &cache_);
+  }
+  void reverse(const ReversePass<T, D>& pass) const override {
+    conv2d_transpose_reverse_data<T>(pass.context, pass.diff_dst, weights_, params_, pass.diff_src[0],
+                                     &cache_);
+  }
+  [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions&) const override { return {}; }
+  [[nodiscard]] std::vector<Parameter<T, D>> parameters() override {
+    std::vector<Parameter<T, D>> all{{"weight", &weights_}};
+    if (!bias_.empty()) all.push_back({"bias", &bias_});
+    return all;
+  }
+  void parameters_changed() override { cache_.clear(); }
+
+ private:
+  Conv2dTransposeParams params_;
+  Tensor<T, D> weights_, bias_;
+  mutable Conv2dCache<T, D> cache_;
+};
+
+}  // namespace deconv
