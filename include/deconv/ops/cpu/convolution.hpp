@@ -91,7 +91,7 @@ void correlate(const Context<Cpu>& context, const typename ConvolutionCache<T>::
   eigen_correlate(context, c, src, weights, epilogue, dst);
 }
 
-namespace detail {
+namespace inner {
 
 /// The taps of one axis that reach input rows i with (i + pad) mod stride == residue: r = first_tap + j *
 /// tap_step, read at output row (i + pad - residue) / stride - first_offset - j * offset_step.
@@ -171,7 +171,7 @@ void clear_phase(const PhaseAxis& y_axis, const PhaseAxis& x_axis, const Window2
             dst(n, c, y, x) = T(0);
 }
 
-}  // namespace detail
+}  // namespace inner
 
 /// Reverse-to-data pass of a convolution by phases: the input pixels fall into stride_y x stride_x classes,
 /// and each class is a stride-1 correlation of diff_dst with its own share of the flipped taps, so no
@@ -198,8 +198,8 @@ void convolution_reverse_data(const Context<Cpu>& context, TensorView<const T, C
   c.layout = diff_dst.layout();
 
   /// W'[g * channels + k][m][j_y][j_x] = W[g * maps + m][k][tap of j], taps in flipped order.
-  const auto rearrange = [&](Tensor<T, Cpu>& to, Index first_row, const detail::PhaseAxis& ya,
-                             const detail::PhaseAxis& xa) {
+  const auto rearrange = [&](Tensor<T, Cpu>& to, Index first_row, const inner::PhaseAxis& ya,
+                             const inner::PhaseAxis& xa) {
     const Index rows = to[2], cols = to[3];
     for (Index g = 0; g < groups; ++g)
       for (Index k = 0; k < channels; ++k)
@@ -214,8 +214,8 @@ void convolution_reverse_data(const Context<Cpu>& context, TensorView<const T, C
             }
   };
   const auto run = [&](const typename ConvolutionCache<T>::Role& role,
-                       const std::shared_ptr<const Tensor<T, Cpu>>& turned, const detail::PhaseAxis& ya,
-                       const detail::PhaseAxis& xa, TensorView<T, Cpu> out) {
+                       const std::shared_ptr<const Tensor<T, Cpu>>& turned, const inner::PhaseAxis& ya,
+                       const inner::PhaseAxis& xa, TensorView<T, Cpu> out) {
     c.out_channels = out[1];
     c.out_height = out[2];
     c.out_width = out[3];
@@ -231,9 +231,9 @@ void convolution_reverse_data(const Context<Cpu>& context, TensorView<const T, C
   if (merged) {
     // One set of rows serves all classes: the longest share of taps, and every row that any class needs.
     const auto common = [](Index kernel, Index stride, Index pad, Index extent) {
-      detail::PhaseAxis axis = detail::phase_axis(0, kernel, stride, 1, pad, extent);
-      axis.start = std::min(detail::floor_div(pad, stride), axis.taps - 1);
-      axis.count = detail::floor_div(extent - 1 + pad, stride) - axis.start + 1;
+      inner::PhaseAxis axis = inner::phase_axis(0, kernel, stride, 1, pad, extent);
+      axis.start = std::min(inner::floor_div(pad, stride), axis.taps - 1);
+      axis.count = inner::floor_div(extent - 1 + pad, stride) - axis.start + 1;
       return axis;
     };
     const auto ya = common(w.kernel_y, w.stride_y, w.padding.top, diff_src[2]);
@@ -256,7 +256,7 @@ void convolution_reverse_data(const Context<Cpu>& context, TensorView<const T, C
       auto y = ya, x = xa;
       y.residue = f / w.stride_x;
       x.residue = f % w.stride_x;
-      detail::scatter_phase<T>(context, out.view(), f * channels, y, x, w, diff_src);
+      inner::scatter_phase<T>(context, out.view(), f * channels, y, x, w, diff_src);
     }
     return;
   }
@@ -264,12 +264,12 @@ void convolution_reverse_data(const Context<Cpu>& context, TensorView<const T, C
   for (Index fy = 0; fy < w.stride_y; ++fy)
     for (Index fx = 0; fx < w.stride_x; ++fx) {
       const auto ya =
-          detail::phase_axis(fy, w.kernel_y, w.stride_y, w.dilation_y, w.padding.top, diff_src[2]);
+          inner::phase_axis(fy, w.kernel_y, w.stride_y, w.dilation_y, w.padding.top, diff_src[2]);
       const auto xa =
-          detail::phase_axis(fx, w.kernel_x, w.stride_x, w.dilation_x, w.padding.left, diff_src[3]);
+          inner::phase_axis(fx, w.kernel_x, w.stride_x, w.dilation_x, w.padding.left, diff_src[3]);
       if (ya.count <= 0 || xa.count <= 0) continue;
       if (ya.taps == 0 || xa.taps == 0) {
-        detail::clear_phase(ya, xa, w, diff_src);
+        inner::clear_phase(ya, xa, w, diff_src);
         continue;
       }
       const typename ConvolutionCache<T>::Role role{1, {fy, fx, ya.taps, xa.taps}};
@@ -285,7 +285,7 @@ void convolution_reverse_data(const Context<Cpu>& context, TensorView<const T, C
       } else {
         auto out = context.make<T>({c.images, groups * channels, ya.count, xa.count}, c.layout);
         run(role, turned, ya, xa, out.view());
-        detail::scatter_phase<T>(context, out.view(), 0, ya, xa, w, diff_src);
+        inner::scatter_phase<T>(context, out.view(), 0, ya, xa, w, diff_src);
       }
     }
 }

@@ -9,7 +9,7 @@
 
 namespace deconv::cpu {
 
-namespace detail {
+namespace inner {
 
 template <class T>
 using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -80,7 +80,7 @@ void store(const Epilogue<T>& epilogue, Index g, const RowMajor<T>& product, con
   }
 }
 
-}  // namespace detail
+}  // namespace inner
 
 /// The correlation as patches times weights, for any scalar. Cost: 2 * multiply_adds flops; the patches add
 /// kernel_y * kernel_x / stride^2 times the input's bytes of traffic, in the cache.
@@ -89,23 +89,23 @@ void eigen_correlate(const Context<Cpu>& context, const Correlation& c, const T*
                      const Epilogue<T>& epilogue, T* dst) {
   const TensorView<const T, Cpu> src_view(src, c.src_shape(), c.layout);
   const TensorView<T, Cpu> dst_view(dst, c.dst_shape(), c.layout);
-  const auto packed = detail::patch_major_weights(context, c, weights);
-  const Index rows = detail::rows_per_tile(c);
+  const auto packed = inner::patch_major_weights(context, c, weights);
+  const Index rows = inner::rows_per_tile(c);
   const Index tiles = (c.out_height + rows - 1) / rows;
   const Index patch = packed[1], maps = packed[2];
   parallel_ranges(context, c.images * tiles, 1, [&](Index begin, Index end) {
     auto patches = context.make<T>({rows * c.out_width, patch});
-    detail::RowMajor<T> product;
+    inner::RowMajor<T> product;
     for (Index tile = begin; tile < end; ++tile) {
       const Index n = tile / tiles, first = tile % tiles * rows, last = std::min(first + rows, c.out_height);
       const Index pixels = (last - first) * c.out_width;
       for (Index g = 0; g < c.groups; ++g) {
-        detail::gather_patches(c, src_view, n, g, first, last, patches.data());
-        const detail::ConstMatrix<T> a(patches.data(), pixels, patch, Eigen::OuterStride<>(patch));
-        const detail::ConstMatrix<T> b(packed.data() + g * patch * maps, patch, maps,
+        inner::gather_patches(c, src_view, n, g, first, last, patches.data());
+        const inner::ConstMatrix<T> a(patches.data(), pixels, patch, Eigen::OuterStride<>(patch));
+        const inner::ConstMatrix<T> b(packed.data() + g * patch * maps, patch, maps,
                                        Eigen::OuterStride<>(maps));
         product.noalias() = a * b;
-        detail::store(epilogue, g, product, dst_view, n, first * c.out_width);
+        inner::store(epilogue, g, product, dst_view, n, first * c.out_width);
       }
     }
   });
@@ -124,25 +124,25 @@ void eigen_correlate_reverse_weights(const Context<Cpu>& context, const Correlat
   const Index patch = taps * channels;
   constexpr Index block = 32;
   const Index blocks = (maps + block - 1) / block;
-  const Index rows = detail::rows_per_tile(c);
+  const Index rows = inner::rows_per_tile(c);
   parallel_for(context, c.groups * blocks, [&](Index job) {
     const Index g = job / blocks, first_map = job % blocks * block,
                 last_map = std::min(first_map + block, maps);
     const Index count = last_map - first_map;
-    detail::RowMajor<T> sum = detail::RowMajor<T>::Zero(patch, count);
+    inner::RowMajor<T> sum = inner::RowMajor<T>::Zero(patch, count);
     auto patches = context.make<T>({rows * c.out_width, patch});
     auto signals = context.make<T>({rows * c.out_width, count});
     for (Index n = 0; n < c.images; ++n)
       for (Index first = 0; first < c.out_height; first += rows) {
         const Index last = std::min(first + rows, c.out_height);
         const Index pixels = (last - first) * c.out_width;
-        detail::gather_patches(c, src_view, n, g, first, last, patches.data());
+        inner::gather_patches(c, src_view, n, g, first, last, patches.data());
         for (Index i = 0; i < pixels; ++i)
           for (Index m = 0; m < count; ++m)
             signals.data()[i * count + m] =
                 dst_view(n, g * maps + first_map + m, first + i / c.out_width, i % c.out_width);
-        const detail::ConstMatrix<T> a(patches.data(), pixels, patch, Eigen::OuterStride<>(patch));
-        const detail::ConstMatrix<T> b(signals.data(), pixels, count, Eigen::OuterStride<>(count));
+        const inner::ConstMatrix<T> a(patches.data(), pixels, patch, Eigen::OuterStride<>(patch));
+        const inner::ConstMatrix<T> b(signals.data(), pixels, count, Eigen::OuterStride<>(count));
         sum.noalias() += a.transpose() * b;
         if (diff_bias != nullptr)
           for (Index m = 0; m < count; ++m) {

@@ -119,10 +119,10 @@ class ProductCache {
 #endif
 };
 
-namespace detail {
+namespace inner {
 /// Outputs computed together by one thread: fixed, so that bits do not depend on the number of threads.
 inline constexpr Index product_block = 64;
-}  // namespace detail
+}  // namespace inner
 
 /// dst (N x O) = src (N x F) * weights^T (O x F) + bias, optionally rectified.
 template <class T>
@@ -139,18 +139,18 @@ void product_forward(const Context<Cpu>& context, TensorView<const T, Cpu> src,
   }
 #endif
   static_cast<void>(cache);
-  const Index blocks = (out + detail::product_block - 1) / detail::product_block;
+  const Index blocks = (out + inner::product_block - 1) / inner::product_block;
   parallel_for(context, blocks, [&](Index block) {
-    const Index first = block * detail::product_block, count = std::min(detail::product_block, out - first);
+    const Index first = block * inner::product_block, count = std::min(inner::product_block, out - first);
     using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
     if (images == 1) {
       const Eigen::Map<const Vector> x(src.data(), in);
       for (Index o = first; o < first + count; ++o)
         dst.data()[o] = Eigen::Map<const Vector>(weights.data() + o * in, in).dot(x);
     } else {
-      const detail::ConstMatrix<T> x(src.data(), images, in, Eigen::OuterStride<>(in));
-      const detail::ConstMatrix<T> w(weights.data() + first * in, count, in, Eigen::OuterStride<>(in));
-      detail::MutableMatrix<T> y(dst.data() + first, images, count, Eigen::OuterStride<>(out));
+      const inner::ConstMatrix<T> x(src.data(), images, in, Eigen::OuterStride<>(in));
+      const inner::ConstMatrix<T> w(weights.data() + first * in, count, in, Eigen::OuterStride<>(in));
+      inner::MutableMatrix<T> y(dst.data() + first, images, count, Eigen::OuterStride<>(out));
       y.noalias() = x * w.transpose();
     }
     for (Index n = 0; n < images; ++n)
@@ -171,9 +171,9 @@ void product_reverse_data(const Context<Cpu>& context, TensorView<const T, Cpu> 
   const Index blocks = (in + block_size - 1) / block_size;
   parallel_for(context, blocks, [&](Index block) {
     const Index first = block * block_size, count = std::min(block_size, in - first);
-    const detail::ConstMatrix<T> y(diff_dst.data(), images, out, Eigen::OuterStride<>(out));
-    const detail::ConstMatrix<T> w(weights.data() + first, out, count, Eigen::OuterStride<>(in));
-    detail::MutableMatrix<T> x(diff_src.data() + first, images, count, Eigen::OuterStride<>(in));
+    const inner::ConstMatrix<T> y(diff_dst.data(), images, out, Eigen::OuterStride<>(out));
+    const inner::ConstMatrix<T> w(weights.data() + first, out, count, Eigen::OuterStride<>(in));
+    inner::MutableMatrix<T> x(diff_src.data() + first, images, count, Eigen::OuterStride<>(in));
     if (out == 0)
       x.setZero();
     else
@@ -187,12 +187,12 @@ void product_reverse_weights(const Context<Cpu>& context, TensorView<const T, Cp
                              TensorView<const T, Cpu> diff_dst, TensorView<T, Cpu> diff_weights,
                              TensorView<T, Cpu> diff_bias) {
   const Index images = src[0], in = src[1], out = diff_dst[1];
-  const Index blocks = (out + detail::product_block - 1) / detail::product_block;
+  const Index blocks = (out + inner::product_block - 1) / inner::product_block;
   parallel_for(context, blocks, [&](Index block) {
-    const Index first = block * detail::product_block, count = std::min(detail::product_block, out - first);
-    const detail::ConstMatrix<T> x(src.data(), images, in, Eigen::OuterStride<>(in));
-    const detail::ConstMatrix<T> y(diff_dst.data() + first, images, count, Eigen::OuterStride<>(out));
-    detail::MutableMatrix<T> w(diff_weights.data() + first * in, count, in, Eigen::OuterStride<>(in));
+    const Index first = block * inner::product_block, count = std::min(inner::product_block, out - first);
+    const inner::ConstMatrix<T> x(src.data(), images, in, Eigen::OuterStride<>(in));
+    const inner::ConstMatrix<T> y(diff_dst.data() + first, images, count, Eigen::OuterStride<>(out));
+    inner::MutableMatrix<T> w(diff_weights.data() + first * in, count, in, Eigen::OuterStride<>(in));
     w.noalias() = y.transpose() * x;
     if (!diff_bias.empty())
       for (Index o = 0; o < count; ++o) {
