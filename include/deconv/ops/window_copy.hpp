@@ -10,9 +10,11 @@
 namespace deconv {
 
 namespace cpu {
+/// Every image of dst = the window of the same image of src whose first pixel is (top, left); `outside` where
+/// it overhangs.
 template <class T>
-void gather_window(const Context<Cpu>& context, TensorView<const T, Cpu> plane, Index image, Index top,
-                   Index left, TensorView<T, Cpu> dst);
+void copy_windows(const Context<Cpu>& context, TensorView<const T, Cpu> src, Index top, Index left, T outside,
+                  TensorView<T, Cpu> dst);
 template <class T>
 void zero_outside(const Context<Cpu>& context, TensorView<T, Cpu> windows, std::span<const Index> tops,
                   std::span<const Index> lefts, Index plane_height, Index plane_width);
@@ -39,7 +41,7 @@ template <class T>
 void gather_window(const Context<Cpu>& context, Source<T, Cpu> plane, Index image, Index top, Index left,
                    TensorView<T, Cpu> dst) {
   detail::check_gather_window(plane.shape(), plane.layout(), image, dst.shape(), dst.layout());
-  if (dst.count() > 0) cpu::gather_window<T>(context, plane, image, top, left, dst);
+  if (dst.count() > 0) cpu::copy_windows<T>(context, plane.slice(image, 1), top, left, T(0), dst);
 }
 
 /// The same for switches. A switch outside its plane is 0; signals there must be 0 too (zero_outside) for an
@@ -53,7 +55,7 @@ inline void gather_window(const Context<Cpu>& context, SwitchesView<const std::b
   dst.visit([&]<class T>(TensorView<T, Cpu> to) {
     const TensorView<const T, Cpu> from(reinterpret_cast<const T*>(plane.data()), plane.shape(),
                                         plane.layout());
-    cpu::gather_window<T>(context, from, image, top, left, to);
+    cpu::copy_windows<T>(context, from.slice(image, 1), top, left, T(0), to);
   });
 }
 

@@ -23,25 +23,24 @@ struct RowsOf {
 }  // namespace detail
 
 template <class T>
-void gather_window(const Context<Cpu>& context, TensorView<const T, Cpu> plane, Index image, Index top,
-                   Index left, TensorView<T, Cpu> dst) {
-  const detail::RowsOf from(plane.shape(), plane.layout()), to(dst.shape(), dst.layout());
+void copy_windows(const Context<Cpu>& context, TensorView<const T, Cpu> src, Index top, Index left, T outside,
+                  TensorView<T, Cpu> dst) {
+  const detail::RowsOf from(src.shape(), src.layout()), to(dst.shape(), dst.layout());
   const Index first = std::clamp<Index>(-left, 0, to.pixels);
   const Index last = std::clamp<Index>(from.pixels - left, first, to.pixels);
-  const T* src = plane.data() + image * from.blocks * from.height * from.row_elements();
   const auto body = [&](Index row) {
     const Index block = row / to.height, y = row % to.height + top;
     T* line = dst.data() + row * to.row_elements();
     if (y < 0 || y >= from.height || first == last) {
-      std::fill_n(line, to.row_elements(), T(0));
+      std::fill_n(line, to.row_elements(), outside);
       return;
     }
-    std::fill_n(line, first * to.step, T(0));
-    std::copy_n(src + (block * from.height + y) * from.row_elements() + (left + first) * to.step,
+    std::fill_n(line, first * to.step, outside);
+    std::copy_n(src.data() + (block * from.height + y) * from.row_elements() + (left + first) * to.step,
                 (last - first) * to.step, line + first * to.step);
-    std::fill_n(line + last * to.step, (to.pixels - last) * to.step, T(0));
+    std::fill_n(line + last * to.step, (to.pixels - last) * to.step, outside);
   };
-  parallel_for(context, to.blocks * to.height, body, deconv::detail::row_grain(to.row_elements()));
+  parallel_for(context, dst[0] * to.blocks * to.height, body, deconv::detail::row_grain(to.row_elements()));
 }
 
 template <class T>

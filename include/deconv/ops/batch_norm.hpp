@@ -1,0 +1,65 @@
+#pragma once
+
+#include <string_view>
+
+#include "deconv/core/context.hpp"
+#include "deconv/ops/operands.hpp"
+
+namespace deconv {
+
+namespace cpu {
+template <class T>
+void batch_norm_forward(const Context<Cpu>& context, TensorView<const T, Cpu> src, const T* scale,
+                        const T* bias, const T* mean, const T* variance, float epsilon,
+                        TensorView<T, Cpu> dst);
+template <class T>
+void batch_norm_reverse(const Context<Cpu>& context, TensorView<const T, Cpu> diff_dst, const T* scale,
+                        const T* variance, float epsilon, TensorView<T, Cpu> diff_src);
+}  // namespace cpu
+
+namespace detail {
+
+/// Channels stand in axis 1 of any rank >= 2.
+template <class T, Device D>
+void check_channel_values(std::string_view what, std::string_view which, const Shape& shape,
+                          TensorView<const T, D> values) {
+  require<ShapeError>(shape.rank() >= 2, what, ": wants an input of rank 2 or more, met ", shape);
+  require<ShapeError>(values.count() == shape[1] && (!values.empty() || shape[1] == 0), what, ": ", which,
+                      " wants ", shape[1], " values, met shape ", values.shape());
+}
+
+}  // namespace detail
+
+/// dst = (src - mean) / sqrt(variance + epsilon) * scale + bias, a channel (axis 1) at a time: batch
+/// normalisation with the trained statistics. Any rank >= 2, one shape and layout; the four others hold C
+/// values; dst may be src. Throws ShapeError. Bytes: src and dst once.
+template <class T>
+void batch_norm_forward(const Context<Cpu>& context, Source<T, Cpu> src, Source<T, Cpu> scale,
+                        Source<T, Cpu> bias, Source<T, Cpu> mean, Source<T, Cpu> variance, float epsilon,
+                        TensorView<T, Cpu> dst) {
+  constexpr std::string_view what = "batch_norm_forward";
+  detail::check_alike(what, "dst", src, dst);
+  detail::check_channel_values<T, Cpu>(what, "scale", src.shape(), scale);
+  detail::check_channel_values<T, Cpu>(what, "bias", src.shape(), bias);
+  detail::check_channel_values<T, Cpu>(what, "mean", src.shape(), mean);
+  detail::check_channel_values<T, Cpu>(what, "variance", src.shape(), variance);
+  if (dst.count() > 0)
+    cpu::batch_norm_forward<T>(context, src, scale.data(), bias.data(), mean.data(), variance.data(), epsilon,
+                               dst);
+}
+
+/// diff_src = diff_dst * scale / sqrt(variance + epsilon). As batch_norm_forward.
+template <class T>
+void batch_norm_reverse(const Context<Cpu>& context, Source<T, Cpu> diff_dst, Source<T, Cpu> scale,
+                        Source<T, Cpu> variance, float epsilon, TensorView<T, Cpu> diff_src) {
+  constexpr std::string_view what = "batch_norm_reverse";
+  detail::check_alike(what, "diff_src", diff_dst, diff_src);
+  detail::check_channel_values<T, Cpu>(what, "scale", diff_dst.shape(), scale);
+  detail::check_channel_values<T, Cpu>(what, "variance", diff_dst.shape(), variance);
+  if (diff_src.count() > 0)
+    cpu::batch_norm_reverse<T>(context, diff_dst, scale.data(), variance.data(), epsilon, diff_src);
+}
+
+}  // namespace deconv
+
+#include "deconv/ops/cpu/batch_norm.hpp"

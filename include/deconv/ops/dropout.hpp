@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+
+#include "deconv/core/context.hpp"
+#include "deconv/core/random.hpp"
+#include "deconv/ops/operands.hpp"
+
+namespace deconv {
+
+namespace cpu {
+template <class T>
+void dropout_forward(const Context<Cpu>& context, TensorView<const T, Cpu> src, float ratio,
+                     const Random& random, TensorView<T, Cpu> dst, TensorView<std::uint8_t, Cpu> mask);
+template <class T>
+void dropout_reverse(const Context<Cpu>& context, const T* diff_dst, const std::uint8_t* mask, float ratio,
+                     T* diff_src, Index count);
+}  // namespace cpu
+
+/// dst = src / (1 - ratio) where the mask is 1, else 0: each element falls away with probability `ratio`.
+///
+/// The element of row-major index i (N,C,H,W, whatever the layout) stays when random.uniform(i) >= ratio, so
+/// the mask does not depend on threads or layout. src, dst and mask have one shape and layout; dst may be
+/// src. Throws ShapeError, and ArgumentError unless 0 <= ratio < 1. Bytes: src, dst and mask once; arithmetic
+/// dominates. Source: Srivastava et al. 2014, with the scaling moved to training time.
+template <class T>
+void dropout_forward(const Context<Cpu>& context, Source<T, Cpu> src, float ratio, const Random& random,
+                     TensorView<T, Cpu> dst, TensorView<std::uint8_t, Cpu> mask) {
+  require<ArgumentError>(ratio >= 0.0f && ratio < 1.0f, "dropout ratio must be at least 0 and below 1, met ",
+                         ratio);
+  detail::check_alike("dropout_forward", "dst", src, dst);
+  detail::check_alike("dropout_forward", "mask", src, mask);
+  if (dst.count() > 0) cpu::dropout_forward<T>(context, src, ratio, random, dst, mask);
+}
+
+/// diff_src = diff_dst / (1 - ratio) where the mask is 1, else 0. As dropout_forward.
+template <class T>
+void dropout_reverse(const Context<Cpu>& context, Source<T, Cpu> diff_dst,
+                     TensorView<const std::uint8_t, Cpu> mask, float ratio, TensorView<T, Cpu> diff_src) {
+  require<ArgumentError>(ratio >= 0.0f && ratio < 1.0f, "dropout ratio must be at least 0 and below 1, met ",
+                         ratio);
+  detail::check_alike("dropout_reverse", "diff_src", diff_dst, diff_src);
+  detail::check_alike("dropout_reverse", "mask", diff_dst, mask);
+  cpu::dropout_reverse<T>(context, diff_dst.data(), mask.data(), ratio, diff_src.data(), diff_src.count());
+}
+
+}  // namespace deconv
+
+#include "deconv/ops/cpu/dropout.hpp"
