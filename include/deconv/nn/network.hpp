@@ -56,6 +56,7 @@ class Network {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const Graph& graph() const noexcept { return topology_->graph(); }
   [[nodiscard]] const Topology& topology() const noexcept { return *topology_; }
+  [[nodiscard]] const std::shared_ptr<const Topology>& shared_topology() const noexcept { return topology_; }
   [[nodiscard]] const Layer<T, D>& layer(std::size_t node) const { return *layers_[node]; }
   [[nodiscard]] Layer<T, D>& layer(std::size_t node) { return *layers_[node]; }
 
