@@ -1,6 +1,6 @@
 #pragma once
 
-#include "deconv/ops/conv2d_transpose.hpp"
+#include "deconv/ops/conv2d_transpose_params.hpp"
 #include "deconv/ops/reference/conv2d.hpp"
 
 namespace deconv::reference {

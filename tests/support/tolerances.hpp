@@ -1,0 +1,35 @@
+#pragma once
+/// Every tolerance of the op tests: the largest relative L2 error, ||met - wanted|| / ||wanted||, against the
+/// naive reference in double, and why it is that large. What is not here must match to the last bit.
+
+namespace deconv::test {
+
+struct Tolerance {
+  double of_float;   ///< for ops run in float
+  double of_double;  ///< for ops run in double
+};
+
+namespace tolerance {
+
+/// Only moves or chooses values: nothing is rounded.
+inline constexpr Tolerance exact{0, 0};
+/// One rounding an element, or a few: a product, a sum of two to nine terms. Half an ulp each is 6e-8
+/// (1.1e-16).
+inline constexpr Tolerance few_roundings{2e-7, 4e-16};
+/// Sums of tens of terms and a division.
+inline constexpr Tolerance short_sums{5e-7, 1e-15};
+/// Square roots or powers of such sums; the gradient subtracts two terms of like size.
+inline constexpr Tolerance powers{1e-6, 3e-15};
+/// exp and log of values of size 5: their argument's rounding is scaled by its size.
+inline constexpr Tolerance exponentials{2e-6, 4e-15};
+/// Sums of up to thousands of products, in whatever order the matrix product takes; errors grow like the root
+/// of the count.
+inline constexpr Tolerance long_sums{2e-6, 4e-15};
+/// Central differences with step 1e-5 in double: truncation h^2 = 1e-10 times third derivatives, rounding
+/// 1e-16 / h.
+inline constexpr double finite_differences = 2e-8;
+/// The adjoint identity in double: two inner products of thousands of terms.
+inline constexpr double adjoint = 1e-12;
+
+}  // namespace tolerance
+}  // namespace deconv::test
