@@ -36,6 +36,9 @@ class ListDataset : public Dataset {
                            classes_.size(), " classes");
   }
 
+  /// A list that is in memory; its paths are relative to the working folder. Throws FormatError.
+  ListDataset(std::string_view text, const std::string& name) { parse(text, name); }
+
   [[nodiscard]] Index size() const noexcept override { return static_cast<Index>(pictures_.size()); }
   [[nodiscard]] const std::vector<std::string>& class_names() const noexcept override { return classes_; }
   [[nodiscard]] std::optional<Index> label(Index i) const override {
@@ -53,8 +56,8 @@ class ListDataset : public Dataset {
     std::int32_t label = -1;
   };
 
-  void parse(const std::string& text, const std::string& name) {
-    require<FormatError>(text.find('\0') == std::string::npos, name,
+  void parse(std::string_view text, const std::string& name) {
+    require<FormatError>(text.find('\0') == std::string_view::npos, name,
                          ": a list with a line 'path label' a picture wanted, this is no text");
     Index number = 0;
     for (std::size_t at = 0; at < text.size();) {

@@ -14,6 +14,7 @@
 #include "deconv/io/atomic_file.hpp"
 #include "deconv/io/file.hpp"
 #include "deconv/io/image_checks.hpp"
+#include "deconv/io/jpeg_checks.hpp"
 #include "deconv/io/stb_decoder.hpp"
 #include "deconv/io/stb_encoder.hpp"
 
@@ -111,7 +112,7 @@ inline void lay_over_white(const std::uint8_t* rgba, std::uint8_t* rgb, Index co
   require<FormatError>(bytes.size() <= static_cast<std::size_t>(INT_MAX), name,
                        ": a picture's file has at most ", INT_MAX, " bytes, met ", bytes.size());
   const auto kind = detail::picture_kind(bytes, name);
-  if (kind == detail::PictureKind::jpeg) detail::check_jpeg(bytes, name);
+  if (kind == detail::PictureKind::jpeg) detail::JpegCheck(bytes, name).run();
   if (kind == detail::PictureKind::png) detail::check_png(bytes, name);
 
   const int length = static_cast<int>(bytes.size());

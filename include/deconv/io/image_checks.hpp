@@ -28,40 +28,6 @@ using ByteSpan = std::span<const std::uint8_t>;
                      " bytes begin like none of them");
 }
 
-/// Walks the segments and scans of a JPEG up to its end marker. Throws FormatError when the end is missing,
-/// or when there are so many scans that decoding would take unreasonably long.
-inline void check_jpeg(ByteSpan bytes, const std::string& name) {
-  constexpr int most_scans = 100;
-  const auto cut = [&]() {
-    raise<FormatError>(name, ": the JPEG picture is cut short (no end marker in ", bytes.size(), " bytes)");
-  };
-  std::size_t at = 2;
-  int scans = 0;
-  while (true) {
-    // To the next marker: fill bytes, and after a scan its entropy-coded data, are passed over.
-    while (true) {
-      if (at >= bytes.size()) cut();
-      const void* found = std::memchr(bytes.data() + at, 0xff, bytes.size() - at);
-      if (found == nullptr) cut();
-      at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - bytes.data()) + 1;
-      if (at >= bytes.size()) cut();
-      const std::uint8_t code = bytes[at];
-      const bool stuffed_or_restart = code == 0x00 || code == 0x01 || (code >= 0xd0 && code <= 0xd8);
-      if (code != 0xff && !stuffed_or_restart) break;
-    }
-    const std::uint8_t marker = bytes[at++];
-    if (marker == 0xd9) return;
-    if (bytes.size() - at < 2) cut();
-    const std::size_t length = static_cast<std::size_t>(bytes[at] << 8 | bytes[at + 1]);
-    require<FormatError>(length >= 2, name, ": a JPEG segment of ", length, " bytes");
-    if (bytes.size() - at < length) cut();
-    at += length;
-    if (marker == 0xda)
-      require<FormatError>(++scans <= most_scans, name, ": a JPEG picture of more than ", most_scans,
-                           " scans");
-  }
-}
-
 /// CRC-32 as PNG defines it (ISO 3309), eight bytes a step.
 [[nodiscard]] inline std::uint32_t crc32(ByteSpan bytes) {
   static constexpr auto tables = [] {

@@ -34,8 +34,9 @@ namespace deconv::io::detail {
 /// can unpack to gigabytes; the caller knows from the header what the picture needs.
 inline thread_local std::size_t decoder_block_limit = 0;
 
+/// Zeroed, so that what a damaged picture leaves out is the same in every run.
 inline void* decoder_allocate(std::size_t bytes) {
-  return bytes > decoder_block_limit ? nullptr : std::malloc(bytes);
+  return bytes > decoder_block_limit ? nullptr : std::calloc(bytes, 1);
 }
 inline void* decoder_reallocate(void* block, std::size_t bytes) {
   return bytes > decoder_block_limit ? nullptr : std::realloc(block, bytes);
