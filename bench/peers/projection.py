@@ -21,7 +21,7 @@ def captum_ways(image):
 
     ways = {}
     for label, norm in (("", None), (", pass-through norm", PassThroughNorm)):
-        features = make(norm).features
+        features = make(norm, classes=None).features
         with torch.no_grad():
             units = strongest_units(features(image))
         method = Deconvolution(features)
@@ -74,7 +74,7 @@ class HandWritten:
     """A careful PyTorch user's deconvnet: max_pool2d with indices, max_unpool2d, relu and transposed filters."""
 
     def __init__(self, step, last, memory_format=torch.contiguous_format):
-        self.features = make(ShiftedSumNorm).features.to(memory_format=memory_format)
+        self.features = make(ShiftedSumNorm, classes=None).features.to(memory_format=memory_format)
         self.convs = [layer for layer in self.features if isinstance(layer, torch.nn.Conv2d)]
         self.norms = [layer for layer in self.features if isinstance(layer, ShiftedSumNorm)]
         self.step = step

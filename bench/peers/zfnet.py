@@ -46,7 +46,8 @@ class PassThroughNorm(nn.Module):
 
 
 class ZFNet(nn.Module):
-    """norm makes a normalisation layer from a channel count; PyTorch's own by default."""
+    """norm makes a normalisation layer from a channel count; PyTorch's own by default. With no classes the network ends
+    at conv5."""
 
     def __init__(self, norm=None, classes=1000):
         super().__init__()
@@ -62,7 +63,7 @@ class ZFNet(nn.Module):
             nn.Conv2d(384, 256, 3, 1, 1), nn.ReLU())
         self.classifier = nn.Sequential(
             pool(), nn.Flatten(), nn.Linear(9216, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU(),
-            nn.Dropout(), nn.Linear(4096, classes))
+            nn.Dropout(), nn.Linear(4096, classes)) if classes else nn.Identity()
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 # Kaiming's scale keeps every layer alive: a net of dead units would skip no work but hide mistakes.
@@ -73,7 +74,7 @@ class ZFNet(nn.Module):
         return self.classifier(self.features(x))
 
 
-def make(norm=None, seed=1):
-    """A ZFNet in evaluation mode, the same weights for the same seed whatever the normalisation layers are."""
-    torch.manual_seed(seed)
-    return ZFNet(norm).eval()
+def make(norm=None, classes=1000):
+    """A ZFNet in evaluation mode, with the same weights whatever the normalisation layers are."""
+    torch.manual_seed(1)
+    return ZFNet(norm, classes).eval()
