@@ -226,6 +226,9 @@ class FieldList {
     fields_.sides("padding", p.params.top, p.params.left, p.params.bottom, p.params.right, -limit);
     fields_.real("value", p.params.value);
   }
+  void operator()(const node::Custom&) const {
+    raise<FormatError>("a layer of a program's own (kind custom) cannot stand in a file");
+  }
   void operator()(auto& p) const requires std::is_empty_v<std::remove_reference_t<decltype(p)>> {}
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -98,10 +99,15 @@ struct Pad2d {
 };
 /// The input, unchanged (ONNX Identity, Caffe Split).
 struct Identity {};
+/// A layer of the embedding program's own, which Network is given beside the model. One output. It cannot be
+/// stored in a file.
+struct Custom {
+  std::function<Shape(const std::vector<Shape>&)> output_shape;  ///< from the inputs' shapes
+};
 
 using Params = std::variant<Conv2d, Conv2dTranspose, MaxPool2d, MaxUnpool2d, AveragePool2d, GlobalAveragePool,
                             GlobalMaxPool, Relu, Lrn, Linear, Softmax, LogSoftmax, Dropout, Concat, Add,
-                            BatchNorm, Flatten, Reshape, Pad2d, Identity>;
+                            BatchNorm, Flatten, Reshape, Pad2d, Identity, Custom>;
 
 }  // namespace node
 

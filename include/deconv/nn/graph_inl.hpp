@@ -63,6 +63,9 @@ struct Arity {
                                [](const node::Add&) {
                                  return Arity{2, any, 1};
                                },
+                               [](const node::Custom&) {
+                                 return Arity{1, any, 1};
+                               },
                                [](const auto&) { return Arity{}; }},
                     params);
 }
@@ -122,7 +125,8 @@ inline std::string_view kind_of(const node::Params& params) {
                                                "flatten",
                                                "reshape",
                                                "pad2d",
-                                               "identity"};
+                                               "identity",
+                                               "custom"};
   static_assert(std::size(kinds) == std::variant_size_v<node::Params>);
   return kinds[params.index()];
 }
@@ -285,6 +289,10 @@ class ShapeRule {
   Shape operator()(const node::Relu&) const { return in_[0]; }
   Shape operator()(const node::Dropout&) const { return in_[0]; }
   Shape operator()(const node::Identity&) const { return in_[0]; }
+  Shape operator()(const node::Custom& p) const {
+    require<ArgumentError>(static_cast<bool>(p.output_shape), what_, ": wants an output_shape function");
+    return p.output_shape(in_);
+  }
   Shape operator()(const node::Lrn& p) const {
     rank4();
     require<ShapeError>(p.params.size >= 1 && within(p.params.size), what_,

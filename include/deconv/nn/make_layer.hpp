@@ -85,6 +85,10 @@ std::unique_ptr<Layer<T, Cpu>> make_layer(const Node& node, Weights& weights) {
           [&](const node::Identity&) -> Pointer {
             return std::make_unique<PassThrough<T, Cpu>>(Reach::pointwise);
           },
+          [&](const node::Custom&) -> Pointer {
+            raise<ArgumentError>("layer ", quoted(node.name),
+                                 " is of a program's own and was not given to the network");
+          },
           [&](const node::Flatten&) -> Pointer {
             return std::make_unique<PassThrough<T, Cpu>>(Reach::whole);
           },

@@ -48,7 +48,9 @@ class Network {
  public:
   /// Builds the layers of `model` and takes its weights (float ones are moved, not copied). Throws
   /// FormatError or ShapeError when the graph or its weights do not fit together.
-  explicit Network(Model model);
+  /// `custom` are the layers of node::Custom nodes, by the node's name. Throws ArgumentError when one is
+  /// missing or fits no such node.
+  explicit Network(Model model, std::map<std::string, std::unique_ptr<Layer<T, D>>> custom = {});
 
   Network(Network&&) noexcept = default;
   Network& operator=(Network&&) noexcept = default;
@@ -305,11 +307,20 @@ class ForwardRun {
 }  // namespace detail
 
 template <class T, Device D>
-Network<T, D>::Network(Model model) : name_(std::move(model.name)) {
+Network<T, D>::Network(Model model, std::map<std::string, std::unique_ptr<Layer<T, D>>> custom)
+    : name_(std::move(model.name)) {
   topology_ = std::make_shared<const Topology>(std::move(model.graph));
   model.graph = topology_->graph();
   check_weights(model);
-  for (const Node& node : topology_->graph().nodes) layers_.push_back(make_layer<T>(node, model.weights));
+  for (const Node& node : topology_->graph().nodes) {
+    const auto given = custom.find(node.name);
+    const bool own =
+        std::holds_alternative<node::Custom>(node.params) && given != custom.end() && given->second;
+    layers_.push_back(own ? std::move(given->second) : make_layer<T>(node, model.weights));
+    if (own) custom.erase(given);
+  }
+  require<ArgumentError>(custom.empty(), "layer ", custom.empty() ? std::string() : custom.begin()->first,
+                         " was given to the network, whose graph has no custom node of that name");
 }
 
 template <class T, Device D>

@@ -2,7 +2,6 @@
 
 #include "deconv/nn/layer.hpp"
 #include "deconv/ops/average_pool2d.hpp"
-#include "deconv/ops/global_pool.hpp"
 #include "deconv/ops/max_pool2d.hpp"
 #include "deconv/ops/max_unpool2d.hpp"
 #include "deconv/ops/unpool2d.hpp"
