@@ -1,0 +1,82 @@
+// The models against published numbers.
+
+#include "catch.hpp"
+#include "deconv/nn/models/by_name.hpp"
+#include "deconv/nn/receptive_field.hpp"
+
+using namespace deconv;
+
+TEST_CASE("zfnet has the sizes of the paper's Fig. 3") {
+  using models::ZfnetVariant;
+  for (const ZfnetVariant variant : {ZfnetVariant::paper, ZfnetVariant::pad1}) {
+    const Model model = models::zfnet({.with_weights = false}, variant);
+    const auto shapes = infer_shapes(model.graph, 2);
+    const std::map<std::string, Shape> wanted = {
+        {"data", {2, 3, 224, 224}},  {"conv1", {2, 96, 110, 110}}, {"pool1", {2, 96, 55, 55}},
+        {"norm1", {2, 96, 55, 55}},  {"conv2", {2, 256, 26, 26}},  {"pool2", {2, 256, 13, 13}},
+        {"conv3", {2, 384, 13, 13}}, {"conv4", {2, 384, 13, 13}},  {"conv5", {2, 256, 13, 13}},
+        {"pool5", {2, 256, 6, 6}},   {"fc6", {2, 4096}},           {"fc7", {2, 4096}},
+        {"fc8", {2, 1000}},          {"prob", {2, 1000}}};
+    for (const auto& [tensor, shape] : wanted) {
+      INFO(tensor);
+      CHECK(shapes.at(tensor) == shape);
+    }
+    CHECK(parameter_count(model) == 62'357'608);
+    CHECK(multiply_adds(model.graph) == 1'168'032'896);  // the paper's facts say 1.168 G
+  }
+}
+
+TEST_CASE("the wide variant widens conv3 to conv5") {
+  const Model model = models::zfnet({.with_weights = false}, models::ZfnetVariant::wide);
+  const auto shapes = infer_shapes(model.graph);
+  CHECK(shapes.at("conv3")[1] == 512);
+  CHECK(shapes.at("conv4")[1] == 1024);
+  CHECK(shapes.at("conv5")[1] == 512);
+  CHECK(shapes.at("pool5") == Shape{1, 512, 6, 6});
+}
+
+TEST_CASE("published parameter counts") {
+  const auto count = [](const char* name) {
+    return parameter_count(models::model_by_name(
+        name, {.classes = std::string(name) == "lenet" ? 10 : 1000, .with_weights = false}));
+  };
+  CHECK(count("zfnet") == 62'357'608);
+  CHECK(count("alexnet") == 60'965'224);
+  CHECK(count("alexnet-dense") == 62'378'344);
+  CHECK(count("lenet") == 431'080);
+  CHECK(count("vgg16") == 138'357'544);
+  CHECK(count("vgg19") == 143'667'240);
+  CHECK(count("squeezenet1.0") == 1'248'424);
+  CHECK(count("squeezenet1.1") == 1'235'496);
+}
+
+TEST_CASE("geometry of the other models") {
+  const auto shape = [](const char* name, const char* tensor) {
+    return infer_shapes(models::model_by_name(name, {.with_weights = false}).graph).at(tensor);
+  };
+  CHECK(shape("alexnet", "conv1") == Shape{1, 96, 55, 55});
+  CHECK(shape("alexnet", "pool5") == Shape{1, 256, 6, 6});
+  CHECK(shape("vgg16", "pool5") == Shape{1, 512, 7, 7});
+  CHECK(shape("vgg19", "conv5_4") == Shape{1, 512, 14, 14});
+  CHECK(shape("squeezenet1.0", "fire9/concat") == Shape{1, 512, 13, 13});
+  CHECK(shape("squeezenet1.0", "conv10") == Shape{1, 1000, 15, 15});
+  CHECK(shape("squeezenet1.1", "fire9/concat") == Shape{1, 512, 13, 13});
+  CHECK(shape("squeezenet1.1", "prob") == Shape{1, 1000});
+}
+
+TEST_CASE("every known name makes a model whose weights fit") {
+  for (const std::string_view name : models::model_names()) {
+    const bool large = name.starts_with("vgg") || name.starts_with("zfnet") || name.starts_with("alexnet");
+    if (large) continue;  // the same code; their shapes are tested above
+    const Model model = models::model_by_name(name);
+    INFO(name);
+    CHECK(model.name == name);
+    CHECK_NOTHROW(check_weights(model));
+    CHECK(model.graph.outputs == std::vector<std::string>{"prob"});
+  }
+  const Model small = models::lenet({.classes = 3, .seed = 5});
+  CHECK_NOTHROW(check_weights(small));
+  CHECK(small.weights.at("ip2.weight").shape() == Shape{3, 500});
+  CHECK_THROWS_AS(models::model_by_name("zf-net"), ArgumentError);
+  CHECK_THROWS_AS(models::zfnet({.classes = 0}), ArgumentError);
+}
