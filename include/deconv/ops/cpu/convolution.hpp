@@ -29,7 +29,9 @@ class ConvolutionCache {
 
   void clear() {
     const std::lock_guard lock(mutex_);
+#if defined(DECONV_WITH_ONEDNN)
     primitives_.clear();
+#endif
     reverse_weights_.clear();
   }
 
