@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "deconv/core/parallel.hpp"
+#include "deconv/ops/cpu/lanes.hpp"
 #include "deconv/ops/max_pool2d.hpp"
 #include "deconv/ops/window_taps.hpp"
 
@@ -28,81 +29,81 @@ template <class T>
   return !(value <= best) & (best == best);
 }
 
-/// An integer as wide as T, so that comparison and choice of tap run in equal vector lanes.
 template <class T>
-using Lane = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
+using Lane = typename Lanes<T>::Integer;
 
-/// The maximum of `Count` pixels of `channels` channels, with the winning tap where S is not void.
-template <std::size_t Count, class T, class S>
-void pool_pixels(const std::array<const T*, Count>& pixels, const std::array<Index, Count>& taps,
-                 Index channels, T* __restrict dst, S* __restrict switches) {
-  const std::array<const T*, Count> from = pixels;
-#pragma omp simd
-  for (Index c = 0; c < channels; ++c) {
-    T best = from[0][c];
-    [[maybe_unused]] Lane<T> winner = static_cast<Lane<T>>(taps[0]);
+/// The maximum over pixels of `channels` channels each, with the winning tap where S is not void. `pixel(i)`
+/// is tap i's first channel and `tap(i)` its index, for i < count; at least one.
+template <class T, class S, class Pixel, class Tap>
+inline __attribute__((always_inline)) void pool_pixels(Index count, const Pixel& pixel, const Tap& tap,
+                                                       Index channels, T* dst, S* switches) {
+  using Vector = typename Lanes<T>::Vector;
+  using Mask = typename Lanes<T>::Mask;
+  using Integer = typename Lanes<T>::Integer;
+  const bool vectors = over_lanes<T>(
+      channels, [&](Index c) __attribute__((always_inline)) {
+        Vector best, value;
+        [[maybe_unused]] Mask winner = Mask{} + static_cast<Integer>(tap(0));
+        std::memcpy(&best, pixel(0) + c, sizeof best);
 #pragma GCC unroll 9
-    for (std::size_t i = 1; i < Count; ++i) {
-      const T value = from[i][c];
-      const bool won = beats(value, best);
-      best = won ? value : best;
-      if constexpr (!std::is_void_v<S>) winner = won ? static_cast<Lane<T>>(taps[i]) : winner;
+        for (Index i = 1; i < count; ++i) {
+          std::memcpy(&value, pixel(i) + c, sizeof value);
+          // Greater, or the first NaN.
+          const Mask won = ~(value <= best) & (best == best);
+          best = won ? value : best;
+          if constexpr (!std::is_void_v<S>) winner = won ? Mask{} + static_cast<Integer>(tap(i)) : winner;
+        }
+        std::memcpy(dst + c, &best, sizeof best);
+        if constexpr (!std::is_void_v<S>) {
+          const auto narrow = __builtin_convertvector(winner, typename NarrowLanes<S, T>::Vector);
+          std::memcpy(switches + c, &narrow, sizeof narrow);
+        }
+      });
+  if (vectors) return;
+  for (Index c = 0; c < channels; ++c) {
+    T best = pixel(0)[c];
+    [[maybe_unused]] Index winner = tap(0);
+    for (Index i = 1; i < count; ++i) {
+      const T value = pixel(i)[c];
+      if (!beats(value, best)) continue;
+      best = value;
+      winner = tap(i);
     }
     dst[c] = best;
     if constexpr (!std::is_void_v<S>) switches[c] = static_cast<S>(winner);
   }
 }
 
-/// Any window, one tap after the other over a block of channels.
-template <class T, class S>
-void pool_window(const T* image, Index width, Index channels, const Window2d& w, const TapRange& rows,
-                 const TapRange& columns, T* __restrict dst, S* __restrict switches) {
-  constexpr Index block = 64;
-  for (Index begin = 0; begin < channels; begin += block) {
-    const Index count = std::min(block, channels - begin);
-    std::array<T, block> best;
-    [[maybe_unused]] std::array<Lane<T>, block> winner;
-    best.fill(-std::numeric_limits<T>::infinity());
-    if constexpr (!std::is_void_v<S>)
-      winner.fill(rows.empty() || columns.empty()
-                      ? 0
-                      : static_cast<Lane<T>>(rows.first * w.kernel_x + columns.first));
-    for (Index r = rows.first; r < rows.last; ++r)
-      for (Index s = columns.first; s < columns.last; ++s) {
-        const T* pixel =
-            image + ((rows.start + r * w.dilation_y) * width + columns.start + s * w.dilation_x) * channels +
-            begin;
-        [[maybe_unused]] const auto tap = static_cast<Lane<T>>(r * w.kernel_x + s);
-#pragma omp simd
-        for (Index c = 0; c < count; ++c) {
-          const auto i = static_cast<std::size_t>(c);
-          const bool won = beats(pixel[c], best[i]);
-          best[i] = won ? pixel[c] : best[i];
-          if constexpr (!std::is_void_v<S>) winner[i] = won ? tap : winner[i];
-        }
-      }
-    for (Index c = 0; c < count; ++c) {
-      dst[begin + c] = best[static_cast<std::size_t>(c)];
-      if constexpr (!std::is_void_v<S>)
-        switches[begin + c] = static_cast<S>(winner[static_cast<std::size_t>(c)]);
-    }
-  }
+/// A window that lies wholly inside the image, of a size known here, so that the loop over its taps unrolls.
+template <std::size_t Side, class T, class S>
+void pool_square(const T* corner, Index row_step, Index column_step, Index channels, T* dst, S* switches) {
+  std::array<const T*, Side * Side> pixels;
+  for (std::size_t i = 0; i < Side * Side; ++i)
+    pixels[i] = corner + static_cast<Index>(i / Side) * row_step + static_cast<Index>(i % Side) * column_step;
+  pool_pixels<T, S>(
+      static_cast<Index>(Side * Side), [&](Index i) { return pixels[static_cast<std::size_t>(i)]; },
+      [](Index i) { return i; }, channels, dst, switches);
 }
 
-template <std::size_t Side, class T, class S>
-void pool_square(const T* image, Index width, Index channels, const Window2d& w, const TapRange& rows,
-                 const TapRange& columns, T* __restrict dst, S* __restrict switches) {
-  std::array<const T*, Side * Side> pixels;
-  std::array<Index, Side * Side> taps;
-  for (std::size_t r = 0; r < Side; ++r)
-    for (std::size_t s = 0; s < Side; ++s) {
-      const std::size_t i = r * Side + s;
-      const Index y = rows.start + static_cast<Index>(r) * w.dilation_y,
-                  x = columns.start + static_cast<Index>(s) * w.dilation_x;
-      pixels[i] = image + (y * width + x) * channels;
-      taps[i] = static_cast<Index>(i);
-    }
-  pool_pixels<Side * Side>(pixels, taps, channels, dst, switches);
+/// Any window; those without a tap inside the image give -infinity and tap 0.
+template <class T, class S>
+void pool_window(const T* image, Index width, Index channels, const Window2d& w, const TapRange& rows,
+                 const TapRange& columns, T* dst, S* switches) {
+  if (rows.empty() || columns.empty()) {
+    std::fill_n(dst, channels, -std::numeric_limits<T>::infinity());
+    if constexpr (!std::is_void_v<S>) std::fill_n(switches, channels, S{0});
+    return;
+  }
+  const Index across = columns.last - columns.first;
+  const T* corner = image + ((rows.start + rows.first * w.dilation_y) * width + columns.start +
+                             columns.first * w.dilation_x) *
+                                channels;
+  const Index row_step = w.dilation_y * width * channels, column_step = w.dilation_x * channels;
+  const Index first_tap = rows.first * w.kernel_x + columns.first;
+  pool_pixels<T, S>((rows.last - rows.first) * across,
+                    [&](Index i) { return corner + i / across * row_step + i % across * column_step; },
+                    [&](Index i) { return first_tap + i / across * w.kernel_x + i % across; }, channels, dst,
+                    switches);
 }
 
 template <class T, class S>
@@ -113,17 +114,26 @@ void max_pool2d_nhwc(const Context<Cpu>& context, TensorView<const T, Cpu> src, 
     const Index n = row / out_height, p = row % out_height;
     const T* image = src.data() + n * height * width * channels;
     const TapRange rows = deconv::detail::taps_inside(rows_of(w), p, height);
+    // The rows that the next row of windows adds, asked for while this one is worked on.
+    const Index next = std::clamp<Index>(rows.start + w.reach_y(), 0, height),
+                next_end = std::min(next + w.stride_y, height);
     for (Index q = 0; q < out_width; ++q) {
       const TapRange columns = deconv::detail::taps_inside(columns_of(w), q, width);
+      const Index ahead = std::clamp<Index>(columns.start, 0, width - 1);
+      for (Index y = next; y < next_end; ++y)
+        prefetch(image + (y * width + ahead) * channels,
+                 std::min(w.stride_x, width - ahead) * channels * static_cast<Index>(sizeof(T)));
       const Index at = (row * out_width + q) * channels;
       S* here = nullptr;
       if constexpr (!std::is_void_v<S>) here = switches + at;
       const bool whole =
           rows.first == 0 && rows.last == w.kernel_y && columns.first == 0 && columns.last == w.kernel_x;
+      const T* corner = image + (rows.start * width + columns.start) * channels;
+      const Index row_step = w.dilation_y * width * channels, column_step = w.dilation_x * channels;
       if (whole && w.kernel_y == 3 && w.kernel_x == 3)
-        pool_square<3>(image, width, channels, w, rows, columns, dst.data() + at, here);
+        pool_square<3>(corner, row_step, column_step, channels, dst.data() + at, here);
       else if (whole && w.kernel_y == 2 && w.kernel_x == 2)
-        pool_square<2>(image, width, channels, w, rows, columns, dst.data() + at, here);
+        pool_square<2>(corner, row_step, column_step, channels, dst.data() + at, here);
       else
         pool_window(image, width, channels, w, rows, columns, dst.data() + at, here);
     }
