@@ -1,0 +1,290 @@
+// deconv features: for each map the images that excite it most, each unit's projection beside the image
+// patch.
+
+#include <algorithm>
+#include <iostream>
+#include <numeric>
+
+#include "arrays.hpp"
+#include "deconv/analysis/features.hpp"
+#include "deconv/core/random.hpp"
+#include "deconv/io/loader.hpp"
+#include "deconv/io/open_dataset.hpp"
+#include "deconv/viz/features.hpp"
+#include "document.hpp"
+#include "model.hpp"
+#include "output.hpp"
+#include "progress.hpp"
+#include "seen_pictures.hpp"
+
+namespace deconv::tool {
+
+namespace {
+
+struct FeaturesOptions : CommonOptions, RuleOptions {
+  std::vector<std::string> layers;
+  std::string maps;
+  std::optional<Index> random;
+  Index top = 9;
+};
+
+constexpr std::size_t seen_bytes = std::size_t{64} << 20;
+
+/// `count` of the maps, drawn without repetition by the seed and the layer's name, in ascending order.
+std::vector<Index> random_maps(std::uint64_t seed, const std::string& layer, Index maps, Index count) {
+  std::uint64_t stream = 0xcbf29ce484222325u;  // FNV-1a
+  for (const char c : layer) stream = (stream ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  const Random random(seed, stream);
+  std::vector<Index> all(static_cast<std::size_t>(maps));
+  std::iota(all.begin(), all.end(), Index{0});
+  const auto kept = static_cast<std::size_t>(std::min(maps, count));
+  for (std::size_t i = 0; i < kept; ++i) std::swap(all[i], all[i + random.below(i, all.size() - i)]);
+  all.resize(kept);
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+std::vector<MapSelection> selections_of(const FeaturesOptions& options, const LoadedModel& model) {
+  const Topology& topology = model.network.topology();
+  const auto shapes = infer_shapes(topology.graph(), 1);
+  std::vector<MapSelection> selections;
+  for (const std::string& layer : layers_of(options.layers, topology)) {
+    const Shape& shape = shapes.at(topology.name(topology.find(layer)));
+    require<ArgumentError>(shape.rank() == 4 || shape.rank() == 2, "layer ", quoted(layer), " of shape ",
+                           shape, " has no feature maps");
+    selections.push_back({layer, options.maps.empty()
+                                     ? random_maps(options.seed, layer, shape[1], options.random.value_or(16))
+                                     : parse_indices("--maps", options.maps)});
+  }
+  return selections;
+}
+
+/// Receives features layer by layer and turns each layer into its montage and its part of the document.
+class Collector {
+ public:
+  Collector(const FeaturesOptions& options, const LoadedModel& model, const io::Dataset& set,
+            const SeenPictures& seen, bool pictures)
+      : options_(options), model_(model), set_(set), seen_(seen), pictures_(pictures) {}
+
+  void take(Feature<float> feature) {
+    Document hits = Document::array();
+    viz::FeatureBlock block;
+    block.caption = message("map ", feature.map);
+    std::vector<io::Image> projections;
+    if (pictures_) projections = viz::projection_pictures(feature.projections, model_.channel_order());
+    for (std::size_t i = 0; i < feature.hits.size(); ++i) {
+      const auto& hit = feature.hits[i];
+      const PlaneBox& box = feature.projections[i].box;
+      Document line = {{"image", set_.name(hit.image)}, {"index", hit.image}};
+      if (const auto label = set_.label(hit.image)) line["label"] = *label;
+      line["y"] = hit.y;
+      line["x"] = hit.x;
+      line["activation"] = number(hit.activation);
+      line["receptive_field"] = to_document(box);
+      hits.push_back(std::move(line));
+      if (!pictures_) continue;
+      // Scaled at once: a deep layer's full-size patches of all maps would take hundreds of megabytes.
+      block.tiles.push_back({small(projections[i]), small(viz::patch_under(seen_.get(hit.image), box))});
+    }
+    if (layers_.empty() || layers_.back()["layer"] != feature.layer)
+      layers_.push_back({{"layer", feature.layer}, {"maps", Document::array()}});
+    layers_.back()["maps"].push_back({{"map", feature.map}, {"hits", std::move(hits)}});
+    if (pictures_) blocks_[feature.layer].push_back(std::move(block));
+    last_ = feature.layer;
+  }
+
+  [[nodiscard]] Document& layers() { return layers_; }
+  /// The montage of a layer; its blocks are dropped.
+  [[nodiscard]] io::Image montage(const std::string& layer) {
+    auto blocks = blocks_.extract(layer);
+    std::vector<viz::FeatureBlock> shown;
+    for (auto& block : blocks.mapped())
+      if (!block.tiles.empty()) shown.push_back(std::move(block));
+    viz::FeatureMontageOptions how;
+    how.tiles_across = std::max<Index>(1, static_cast<Index>(std::ceil(std::sqrt(options_.top))));
+    return viz::feature_montage(shown, how);
+  }
+  [[nodiscard]] const std::string& last_layer() const { return last_; }
+
+ private:
+  static io::Image small(const io::Image& picture) {
+    constexpr Index most = 112;
+    return std::max(picture.width(), picture.height()) > most ? viz::scaled_to_fit(picture, most, most)
+                                                              : picture;
+  }
+
+  const FeaturesOptions& options_;
+  const LoadedModel& model_;
+  const io::Dataset& set_;
+  const SeenPictures& seen_;
+  bool pictures_;
+  Document layers_ = Document::array();
+  std::map<std::string, std::vector<viz::FeatureBlock>> blocks_;
+  std::string last_;
+};
+
+struct Found {
+  Document layers;
+  std::vector<std::pair<std::string, io::Image>> montages;
+  Index images = 0, skipped = 0;
+};
+
+/// The whole work: every image through the network, the hits projected, the montages drawn.
+Found find_features(const FeaturesOptions& options, const LoadedModel& model, const Context<Cpu>& context,
+                    const io::Dataset& set, bool pictures) {
+  const io::Preprocess& preprocess = model.preprocess_for_pictures(options);
+  io::LoaderOptions loading;
+  loading.batch = options.batch;
+  loading.workers = context.threads();
+  loading.skip_broken = options.skip_broken;
+  std::optional<Progress> progress(std::in_place, "features", "images", set.size(), options.quiet);
+  loading.warn = [&](const std::string& text) { progress->warn(text); };
+  io::BatchLoader loader(set, preprocess, loading);
+
+  Found found;
+  SeenPictures seen(set, preprocess, seen_bytes);
+  std::optional<io::Batch> batch;
+  ImageBatch<float> current;
+  ImageStream<float> stream;
+  stream.next = [&]() -> const ImageBatch<float>* {
+    batch = loader.next();
+    if (!batch) return nullptr;
+    current.images = batch->images.view();
+    current.numbers.assign(batch->indices.begin(), batch->indices.end());
+    found.images += static_cast<Index>(current.numbers.size());
+    return &current;
+  };
+  stream.again = [&](std::int64_t number) {
+    Tensor<float, Cpu> input = preprocess.apply(set.read(number));
+    const Shape shape = input.shape();
+    return std::move(input).reshaped({1, shape[0], shape[1], shape[2]});
+  };
+
+  FeatureOptions how;
+  how.top = static_cast<std::size_t>(options.top);
+  how.projection.reverse = options.reverse();
+  how.projection.seed_value = options.seed_value == "one" ? SeedValue::one : SeedValue::activation;
+  Index before = 0;
+  bool projecting = false;
+  how.progress = [&](std::string_view phase, std::int64_t done, std::int64_t total) {
+    if (phase == "projections" && !projecting) {
+      projecting = true;
+      before = 0;
+      progress.emplace("features", "projections", total, options.quiet);
+    }
+    progress->advance(done - before);
+    before = done;
+  };
+  if (pictures)
+    how.image_use = [&](std::int64_t number, bool in_use) {
+      if (!in_use) return seen.drop(number);
+      const auto place = std::find(current.numbers.begin(), current.numbers.end(), number);
+      const Index row = place - current.numbers.begin();
+      const Shape& shape = current.images.shape();
+      const Shape one{shape[1], shape[2], shape[3]};
+      seen.keep(number, {current.images.data() + row * one.count(), one});
+    };
+
+  Collector collector(options, model, set, seen, pictures);
+  std::vector<MapSelection> selections = selections_of(options, model);
+  features<float>(
+      model.network, context, std::move(selections), stream,
+      [&](Feature<float> feature) {
+        const std::string last = collector.last_layer();
+        const bool finished = pictures && !last.empty() && last != feature.layer;
+        if (finished) found.montages.emplace_back(last, collector.montage(last));
+        collector.take(std::move(feature));
+      },
+      how);
+  found.skipped = loader.skipped();
+  require<ArgumentError>(found.images > 0, options.data, ": a picture that can be read wanted, met none");
+  if (pictures)
+    found.montages.emplace_back(collector.last_layer(), collector.montage(collector.last_layer()));
+  found.layers = std::move(collector.layers());
+  return found;
+}
+
+void print_people(const FeaturesOptions& options, const Document& document) {
+  for (const auto& layer : document["layers"]) {
+    std::cout << layer["layer"].get<std::string>() << ":\n";
+    for (const auto& map : layer["maps"]) {
+      std::cout << "  map " << map["map"] << ":";
+      std::size_t shown = 0;
+      for (const auto& hit : map["hits"]) {
+        if (++shown > 3) break;
+        std::cout << (shown > 1 ? ", " : " ") << hit["image"].get<std::string>() << " at " << hit["y"] << ","
+                  << hit["x"] << " (" << hit["activation"] << ")";
+      }
+      std::cout << (map["hits"].size() > 3 ? ", ...\n" : "\n");
+    }
+  }
+  std::cout << document["images"] << " images";
+  if (document["skipped"] != 0) std::cout << " (" << document["skipped"] << " broken ones left out)";
+  if (!options.output.empty()) std::cout << ", written to " << options.output;
+  std::cout << "\n";
+}
+
+void run_features(const FeaturesOptions& options) {
+  require<UsageError>(options.maps.empty() || !options.random, "--maps or --random wanted, met both");
+  const Context<Cpu> context = options.context();
+  const OutputKind kind = output_kind(options, {OutputKind::folder, OutputKind::png});
+  require<UsageError>(kind != OutputKind::png || options.layers.size() == 1, "--output ", options.output,
+                      ": a picture holds one layer; a folder wanted for several");
+  const LoadedModel model = load_model(options);
+  static_cast<void>(selections_of(options, model));
+  const auto set = io::open_dataset(options.data, options.labels);
+  std::optional<Timing> timing;
+  Found found = timed(options.repeat, timing,
+                      [&] { return find_features(options, model, context, *set, kind != OutputKind::none); });
+
+  Document document = make_document("features", options);
+  document["data"] = options.data;
+  document["images"] = found.images;
+  document["skipped"] = found.skipped;
+  document["top"] = options.top;
+  document["seed"] = options.seed;
+  document["rule"] = options.rule;
+  document["layers"] = std::move(found.layers);
+  add_timing(document, timing);
+  if (kind == OutputKind::png) io::write_png(options.output, found.montages.front().second);
+  if (kind == OutputKind::folder) {
+    FolderOutput folder(options.output);
+    for (std::size_t i = 0; i < found.montages.size(); ++i) {
+      const auto file = folder.add(file_name_of(found.montages[i].first) + ".png");
+      document["layers"][i]["montage"] = file.filename().string();
+      io::write_png(file, found.montages[i].second);
+    }
+    folder.commit(document);
+  }
+  print(options, document, [&] { print_people(options, document); });
+}
+
+}  // namespace
+
+void add_features(CLI::App& program, Action& action) {
+  std::shared_ptr<FeaturesOptions> options;
+  CLI::App& command = add_command<FeaturesOptions>(
+      program, action, "features",
+      "for each map the images that excite it most, projected to pixels beside their patches", run_features,
+      options);
+  add_model_options(command, *options);
+  add_work_options(command, *options);
+  add_preprocess_options(command, *options);
+  add_data_options(command, *options);
+  add_rule_options(command, *options);
+  command.get_option("--data")->required();
+  command.add_option("--layer", options->layers, "layers, parted by commas, or all")
+      ->delimiter(',')
+      ->required()
+      ->type_name("a,b");
+  command.add_option("--maps", options->maps, "numbers of maps, parted by commas")->type_name("0,5,7");
+  command
+      .add_option("--random", options->random, "instead of --maps: so many maps drawn by --seed (default 16)")
+      ->check(at_least(1))
+      ->type_name("N");
+  command.add_option("--top", options->top, "strongest activations a map, one unit an image")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+}
+
+}  // namespace deconv::tool

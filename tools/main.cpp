@@ -1,0 +1,91 @@
+// The deconv program: reads the command line, runs one command, and turns whatever goes wrong into one line
+// on stderr and an exit status: 2 when the command line is wrong, 1 for anything else.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <new>
+#include <string>
+
+#include "interrupt.hpp"
+#include "options.hpp"
+
+namespace {
+
+using namespace deconv;
+using namespace deconv::tool;
+
+int report_error(std::string text, int status) {
+  // One line whatever a file's name or a parser's message holds.
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; },
+      ' ');
+  text = "deconv: error: " + text + "\n";
+  std::cerr << std::flush;
+  std::fputs(text.c_str(), stderr);
+  return status;
+}
+
+/// CLI11 says "The following argument was not expected: x"; a command that does not exist deserves better.
+void check_command(const CLI::App& program, int argc, char** argv) {
+  const std::string first = argc > 1 ? argv[1] : "";
+  std::string known;
+  for (const CLI::App* command : program.get_subcommands({})) {
+    if (command->get_name() == first) return;
+    known += (known.empty() ? "" : ", ") + command->get_name();
+  }
+  require<UsageError>(!first.empty(), "a command wanted: ", known, "; see deconv --help");
+  require<UsageError>(first.starts_with('-'), "unknown command ", first, "; known are ", known);
+}
+
+void run(int argc, char** argv) {
+  CLI::App program("Looks inside convolutional networks: what excites their feature maps, in pixels.",
+                   "deconv");
+  program.set_version_flag("--version", "deconv " DECONV_VERSION);
+  program.require_subcommand(1);
+  Action action;
+  add_info(program, action);
+  add_convert(program, action);
+  add_run(program, action);
+  add_classify(program, action);
+  add_project(program, action);
+  add_features(program, action);
+  add_filters(program, action);
+  add_activations(program, action);
+  add_gradcam(program, action);
+
+  check_command(program, argc, argv);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& problem) {
+    if (problem.get_exit_code() == 0) {  // --help, --version
+      program.exit(problem);
+      return;
+    }
+    raise<UsageError>(problem.what(), " (see deconv ", argv[1][0] == '-' ? "" : argv[1], " --help)");
+  }
+  action();
+  std::cout << std::flush;
+  require<IoError>(std::cout.good(), "cannot write to stdout");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  catch_interrupts();
+  try {
+    run(argc, argv);
+    return 0;
+  } catch (const UsageError& problem) {
+    return report_error(problem.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return report_error("out of memory", 1);
+  } catch (const std::exception& problem) {
+    return report_error(problem.what(), 1);
+  } catch (...) {
+    return report_error("an unknown failure", 1);
+  }
+}

@@ -1,0 +1,100 @@
+#pragma once
+/// Options that several commands share, each group added by one function, so that they mean the same
+/// everywhere.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "deconv/core/context.hpp"
+#include "deconv/ops/rules.hpp"
+#include "usage_error.hpp"
+
+namespace deconv::tool {
+
+/// What a command does once the whole command line was understood.
+using Action = std::function<void()>;
+
+/// What every command knows.
+struct CommonOptions {
+  std::string device = "cpu";
+  int threads = default_threads();
+  std::uint64_t seed = 1;
+  bool json = false;
+  bool quiet = false;
+  std::string output;
+  int repeat = 0;  ///< 0: the work is done once and not timed
+
+  std::filesystem::path model;
+  std::filesystem::path prototxt;
+  std::filesystem::path labels;
+
+  std::vector<std::string> images;
+  std::string input;
+  std::string preprocess;
+  std::string resize;
+  std::vector<Index> input_size;
+
+  std::string data;
+  bool skip_broken = false;
+  Index batch = 16;
+
+  /// Throws DeviceError when the device is not the host.
+  [[nodiscard]] Context<Cpu> context() const;
+};
+
+/// --model, --prototxt, --labels and what every command takes.
+void add_model_options(CLI::App& command, CommonOptions& options);
+/// --device, --threads and --repeat.
+void add_work_options(CLI::App& command, CommonOptions& options);
+/// --image or --input, and how a picture becomes an input.
+void add_input_options(CLI::App& command, CommonOptions& options);
+/// --preprocess, --resize and --input-size alone.
+void add_preprocess_options(CLI::App& command, CommonOptions& options);
+/// --data, --skip-broken and --batch.
+void add_data_options(CLI::App& command, CommonOptions& options);
+/// --rule, --overlap and --norm of a reverse pass.
+struct RuleOptions {
+  std::string rule = "deconvnet";
+  std::string overlap = "sum";
+  std::string norm;
+  std::string seed_value = "activation";
+
+  [[nodiscard]] ReverseOptions reverse() const;
+};
+void add_rule_options(CLI::App& command, RuleOptions& options);
+
+/// Parts of a comma-separated list of map numbers: "0,5,7".
+[[nodiscard]] std::vector<Index> parse_indices(const std::string& option, const std::string& text);
+
+/// Whole numbers from `low` on, as CLI11 checks them.
+[[nodiscard]] CLI::Validator at_least(Index low);
+
+// One function a command, each in a file of its own: adds the command to the program; when the command line
+// names it, `action` becomes its work.
+void add_info(CLI::App& program, Action& action);
+void add_convert(CLI::App& program, Action& action);
+void add_run(CLI::App& program, Action& action);
+void add_classify(CLI::App& program, Action& action);
+void add_project(CLI::App& program, Action& action);
+void add_features(CLI::App& program, Action& action);
+void add_filters(CLI::App& program, Action& action);
+void add_activations(CLI::App& program, Action& action);
+void add_gradcam(CLI::App& program, Action& action);
+
+/// Adds a command whose options are a `Specific` (a CommonOptions with more) and whose work is `run`.
+template <class Specific>
+CLI::App& add_command(CLI::App& program, Action& action, const std::string& name,
+                      const std::string& description, void (*run)(const Specific&),
+                      std::shared_ptr<Specific>& options) {
+  options = std::make_shared<Specific>();
+  CLI::App* command = program.add_subcommand(name, description);
+  command->callback([&action, run, kept = options] { action = [run, kept] { run(*kept); }; });
+  return *command;
+}
+
+}  // namespace deconv::tool

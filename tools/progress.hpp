@@ -1,0 +1,36 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "deconv/core/shape.hpp"
+
+namespace deconv::tool {
+
+/// A bar on stderr with rate and time left while it lives, on a terminal only. Also where long work notices
+/// that the user wants it to stop.
+class Progress {
+ public:
+  /// `unit` is what is counted: "images".
+  Progress(std::string label, std::string unit, Index total, bool quiet);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// Counts on. Throws Error when the user interrupted the program.
+  void advance(Index count = 1);
+  /// A line on stderr that does not collide with the bar; nothing with --quiet.
+  void warn(const std::string& text);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void draw(Clock::time_point now);
+  void clear();
+
+  std::string label_, unit_;
+  Index total_, done_ = 0;
+  bool quiet_, shown_;
+  Clock::time_point begin_, drawn_;
+};
+
+}  // namespace deconv::tool
