@@ -7,6 +7,7 @@
 #include <string>
 
 #include "deconv/core/context.hpp"
+#include "deconv/core/random.hpp"
 #include "deconv/io/npy.hpp"
 #include "deconv/io/onnx.hpp"
 #include "deconv/nn/network.hpp"

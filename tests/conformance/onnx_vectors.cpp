@@ -157,9 +157,11 @@ TEST_CASE("ONNX's test vectors give their expected outputs or are out of scope f
   for (const fs::path& folder : cases_in(root)) {
     const std::string name = folder.parent_path().filename().string() + "/" + folder.filename().string();
     std::string wrong;
+    bool refused = false;
     try {
       wrong = run_case(folder, name);
     } catch (const Error& failure) {
+      refused = true;
       wrong = failure.what();
       CHECK(wrong.find('\n') == std::string::npos);
       if (wrong.empty()) wrong = "an error without a message";
@@ -174,7 +176,7 @@ TEST_CASE("ONNX's test vectors give their expected outputs or are out of scope f
     } else {
       std::printf("%-8s %-64s %s\n", "out", name.c_str(), excuse->second.c_str());
       ++excused;
-      CHECK_FALSE(wrong.empty());
+      CHECK(refused);  // never a wrong result without a word
     }
   }
   std::printf("%d cases passed, %d failed, %d are out of scope\n", passed, failed, excused);
@@ -182,5 +184,5 @@ TEST_CASE("ONNX's test vectors give their expected outputs or are out of scope f
     INFO("out of scope, but no such case: " << entry.first);
     CHECK(entries_met.contains(entry.first));
   }
-  CHECK(passed >= 115);
+  CHECK(passed >= 120);
 }
