@@ -17,7 +17,7 @@ using FileBytes = std::vector<std::uint8_t>;
 template <class Body>
 std::string error_of(const Body& body) {
   try {
-    body();
+    static_cast<void>(body());
   } catch (const Error& problem) {
     return problem.what();
   }

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "deconv/io/file.hpp"
 
@@ -46,8 +47,8 @@ class Inflater {
                          bytes.size());
     return bytes;
   }
-  constexpr std::uint64_t step = 1 << 16;
   Bytes result;
+  std::vector<std::uint8_t> part(std::size_t{1} << 16);
   std::size_t at = 0;
   while (at < bytes.size()) {
     detail::Inflater inflater;
@@ -57,19 +58,16 @@ class Inflater {
       const auto offered = static_cast<uInt>(std::min<std::size_t>(bytes.size() - at, std::size_t{1} << 30));
       stream.next_in = bytes.data() + at;
       stream.avail_in = offered;
-      // One byte more than allowed, so that too much is noticed.
-      const std::uint64_t room = std::min<std::uint64_t>(limit + 1 - result.size(), step);
-      const std::size_t before = result.size();
-      result.resize(before + static_cast<std::size_t>(room));
-      stream.next_out = result.data() + before;
-      stream.avail_out = static_cast<uInt>(room);
+      stream.next_out = part.data();
+      stream.avail_out = static_cast<uInt>(part.size());
       status = inflate(&stream, Z_NO_FLUSH);
       at += offered - stream.avail_in;
-      result.resize(result.size() - stream.avail_out);
       require<FormatError>(status == Z_OK || status == Z_STREAM_END, name,
                            ": damaged or cut gzip data (at byte ", at, " of ", bytes.size(), ")");
-      require<FormatError>(result.size() <= limit, name, ": it decompresses to more than the ", limit,
-                           " bytes that are read");
+      const std::uint8_t* const end = stream.next_out;
+      require<FormatError>(static_cast<std::uint64_t>(end - part.data()) <= limit - result.size(), name,
+                           ": it decompresses to more than the ", limit, " bytes that are read");
+      result.insert(result.end(), static_cast<const std::uint8_t*>(part.data()), end);
     }
   }
   return result;

@@ -148,8 +148,7 @@ class SafetensorsReader {
     const auto known = std::find_if(detail::safetensors_types.begin(), detail::safetensors_types.end(),
                                     [&](const auto& candidate) { return candidate.name == type; });
     require<FormatError>(known != detail::safetensors_types.end(), what,
-                         ": dtype F32, F64, F16, BF16, I64, I32, U8 or U16 wanted, met '", type.substr(0, 40),
-                         "'");
+                         ": dtype F32, F64, F16, BF16, I64, I32, U8 or U16 wanted, met ", quoted(type));
     const Json& shape = value["shape"];
     require<FormatError>(shape.is_array() && shape.size() <= Shape::max_rank, what, ": a shape of at most ",
                          Shape::max_rank, " extents wanted, met ", json_excerpt(shape));
