@@ -1,7 +1,7 @@
 // The smallest program that embeds deconv: what made one feature map of a network respond in a photograph, as
 // a picture. For a network trained on ImageNet with PyTorch's preprocessing:
 //
-//   embed squeezenet1.1.onnx cat.jpg fire5/concat 7 projection.png
+//   embed squeezenet1.1.onnx cat.jpg fire9/concat 2 projection.png
 #include <exception>
 #include <iostream>
 #include <string>
