@@ -46,8 +46,9 @@ io::Bytes idx_images(int count, int height, int width) {
   return bytes;
 }
 io::Bytes idx_labels(const io::Bytes& labels) {
-  io::Bytes bytes{0, 0, 8, 1, 0, 0, 0, static_cast<std::uint8_t>(labels.size())};
-  bytes.insert(bytes.end(), labels.begin(), labels.end());
+  io::Bytes bytes{0, 0, 8, 1, 0, 0, 0};
+  bytes.push_back(static_cast<std::uint8_t>(labels.size()));
+  for (const std::uint8_t label : labels) bytes.push_back(label);
   return bytes;
 }
 io::Bytes cifar_records(const io::Bytes& labels) {

@@ -40,7 +40,7 @@ io::Bytes made(const std::string& header, std::size_t data_bytes) {
                   0,
                   static_cast<std::uint8_t>(header.size() & 0xff),
                   static_cast<std::uint8_t>(header.size() >> 8)};
-  bytes.insert(bytes.end(), header.begin(), header.end());
+  for (const char c : header) bytes.push_back(static_cast<std::uint8_t>(c));
   bytes.resize(bytes.size() + data_bytes);
   return bytes;
 }

@@ -38,9 +38,9 @@ class AtomicFile {
                      "cannot write ", target_.string(), ": it exists and is not a regular file");
     static std::atomic<unsigned> counter{0};
     for (int attempt = 0; attempt < 100; ++attempt) {
-      const std::string suffix = message(".", ::getpid(), "-", counter.fetch_add(1), ".partial");
       // File names end at 255 bytes; a long one is shortened rather than refused.
-      temporary_ = target_.parent_path() / ("." + target_.filename().string().substr(0, 200) + suffix);
+      temporary_ = target_.parent_path() / message('.', target_.filename().string().substr(0, 200), '.',
+                                                   ::getpid(), '-', counter.fetch_add(1), ".partial");
       descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
       if (descriptor_ >= 0 || errno != EEXIST) break;
     }

@@ -108,7 +108,6 @@ inline void lay_over_white(const std::uint8_t* rgba, std::uint8_t* rgb, Index co
 /// max_image_pixels pixels, and for a header that promises more pixels than the file's bytes can hold.
 /// Memory: at most about eight bytes a pixel while decoding.
 [[nodiscard]] inline Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name) {
-  namespace stb = stb_decoder;
   require<FormatError>(bytes.size() <= static_cast<std::size_t>(INT_MAX), name,
                        ": a picture's file has at most ", INT_MAX, " bytes, met ", bytes.size());
   const auto kind = detail::picture_kind(bytes, name);
@@ -118,13 +117,13 @@ inline void lay_over_white(const std::uint8_t* rgba, std::uint8_t* rgb, Index co
   const int length = static_cast<int>(bytes.size());
   int width = 0, height = 0, channels = 0;
   const auto reason = [] {
-    const char* text = stb::stbi_failure_reason();
+    const char* text = detail::decoder_reason();
     return std::string(text == nullptr ? "unknown reason" : text);
   };
   // The header alone may want a few tables; nothing that depends on the picture's size.
   const detail::DecoderBudget header_budget(std::size_t{1} << 20);
   try {
-    if (stb::stbi_info_from_memory(bytes.data(), length, &width, &height, &channels) == 0)
+    if (detail::decoder_info(bytes.data(), length, &width, &height, &channels) == 0)
       raise<FormatError>("its header cannot be read (", reason(), ")");
     require<FormatError>(width > 0 && height > 0, "a picture of ", width, "x", height, " pixels");
     const Index pixels = Index{width} * height;
@@ -151,10 +150,10 @@ inline void lay_over_white(const std::uint8_t* rgba, std::uint8_t* rgb, Index co
                                      static_cast<std::size_t>(width + height) * 512 + (std::size_t{1} << 20) +
                                      bytes.size() * 2);
   int decoded_width = 0, decoded_height = 0;
-  std::unique_ptr<stb::stbi_uc, decltype(&std::free)> decoded(nullptr, &std::free);
+  std::unique_ptr<std::uint8_t, decltype(&std::free)> decoded(nullptr, &std::free);
   try {
     decoded.reset(
-        stb::stbi_load_from_memory(bytes.data(), length, &decoded_width, &decoded_height, &channels, wanted));
+        detail::decoder_load(bytes.data(), length, &decoded_width, &decoded_height, &channels, wanted));
   } catch (const FormatError& problem) {
     raise<FormatError>(name, ": ", problem.what());
   }

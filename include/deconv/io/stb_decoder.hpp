@@ -67,6 +67,8 @@ inline void* decoder_reallocate(void* block, std::size_t bytes) {
 #undef STBI_MAX_DIMENSIONS
 #undef STB_IMAGE_IMPLEMENTATION
 #undef STB_IMAGE_STATIC
+// A macro of the implementation that has a function's name and would garble a second copy.
+#undef stbi__err
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_JPEG
@@ -80,6 +82,38 @@ inline void* decoder_reallocate(void* block, std::size_t bytes) {
 #define STBI_MALLOC(bytes) ::deconv::io::detail::decoder_allocate(bytes)
 #define STBI_REALLOC(block, bytes) ::deconv::io::detail::decoder_reallocate(block, bytes)
 #define STBI_FREE(block) ::std::free(block)
+
+// stb declares these extern "C", which would give this copy's and another's the same symbol in one file.
+#define stbi__unpremultiply_on_load_thread deconv_stbi__unpremultiply_on_load_thread
+#define stbi_convert_iphone_png_to_rgb deconv_stbi_convert_iphone_png_to_rgb
+#define stbi_convert_iphone_png_to_rgb_thread deconv_stbi_convert_iphone_png_to_rgb_thread
+#define stbi_convert_wchar_to_utf8 deconv_stbi_convert_wchar_to_utf8
+#define stbi_failure_reason deconv_stbi_failure_reason
+#define stbi_hdr_to_ldr_gamma deconv_stbi_hdr_to_ldr_gamma
+#define stbi_hdr_to_ldr_scale deconv_stbi_hdr_to_ldr_scale
+#define stbi_image_free deconv_stbi_image_free
+#define stbi_info_from_callbacks deconv_stbi_info_from_callbacks
+#define stbi_info_from_memory deconv_stbi_info_from_memory
+#define stbi_is_16_bit_from_callbacks deconv_stbi_is_16_bit_from_callbacks
+#define stbi_is_16_bit_from_memory deconv_stbi_is_16_bit_from_memory
+#define stbi_is_hdr_from_callbacks deconv_stbi_is_hdr_from_callbacks
+#define stbi_is_hdr_from_memory deconv_stbi_is_hdr_from_memory
+#define stbi_ldr_to_hdr_gamma deconv_stbi_ldr_to_hdr_gamma
+#define stbi_ldr_to_hdr_scale deconv_stbi_ldr_to_hdr_scale
+#define stbi_load_16_from_callbacks deconv_stbi_load_16_from_callbacks
+#define stbi_load_16_from_memory deconv_stbi_load_16_from_memory
+#define stbi_load_from_callbacks deconv_stbi_load_from_callbacks
+#define stbi_load_from_memory deconv_stbi_load_from_memory
+#define stbi_set_flip_vertically_on_load deconv_stbi_set_flip_vertically_on_load
+#define stbi_set_flip_vertically_on_load_thread deconv_stbi_set_flip_vertically_on_load_thread
+#define stbi_set_unpremultiply_on_load deconv_stbi_set_unpremultiply_on_load
+#define stbi_set_unpremultiply_on_load_thread deconv_stbi_set_unpremultiply_on_load_thread
+#define stbi_zlib_decode_buffer deconv_stbi_zlib_decode_buffer
+#define stbi_zlib_decode_malloc deconv_stbi_zlib_decode_malloc
+#define stbi_zlib_decode_malloc_guesssize deconv_stbi_zlib_decode_malloc_guesssize
+#define stbi_zlib_decode_malloc_guesssize_headerflag deconv_stbi_zlib_decode_malloc_guesssize_headerflag
+#define stbi_zlib_decode_noheader_buffer deconv_stbi_zlib_decode_noheader_buffer
+#define stbi_zlib_decode_noheader_malloc deconv_stbi_zlib_decode_noheader_malloc
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
@@ -116,7 +150,52 @@ namespace deconv::io::stb_decoder {
 #pragma GCC diagnostic pop
 #endif
 
+namespace deconv::io::detail {
+
+inline int decoder_info(const std::uint8_t* bytes, int length, int* width, int* height, int* channels) {
+  return stb_decoder::stbi_info_from_memory(bytes, length, width, height, channels);
+}
+/// Pixels for std::free, or null.
+inline std::uint8_t* decoder_load(const std::uint8_t* bytes, int length, int* width, int* height,
+                                  int* channels, int wanted) {
+  return stb_decoder::stbi_load_from_memory(bytes, length, width, height, channels, wanted);
+}
+inline const char* decoder_reason() { return stb_decoder::stbi_failure_reason(); }
+
+}  // namespace deconv::io::detail
+
 // What the implementation derives from the choices above must not reach an embedding project's own inclusion.
+#undef stbi__unpremultiply_on_load_thread
+#undef stbi_convert_iphone_png_to_rgb
+#undef stbi_convert_iphone_png_to_rgb_thread
+#undef stbi_convert_wchar_to_utf8
+#undef stbi_failure_reason
+#undef stbi_hdr_to_ldr_gamma
+#undef stbi_hdr_to_ldr_scale
+#undef stbi_image_free
+#undef stbi_info_from_callbacks
+#undef stbi_info_from_memory
+#undef stbi_is_16_bit_from_callbacks
+#undef stbi_is_16_bit_from_memory
+#undef stbi_is_hdr_from_callbacks
+#undef stbi_is_hdr_from_memory
+#undef stbi_ldr_to_hdr_gamma
+#undef stbi_ldr_to_hdr_scale
+#undef stbi_load_16_from_callbacks
+#undef stbi_load_16_from_memory
+#undef stbi_load_from_callbacks
+#undef stbi_load_from_memory
+#undef stbi_set_flip_vertically_on_load
+#undef stbi_set_flip_vertically_on_load_thread
+#undef stbi_set_unpremultiply_on_load
+#undef stbi_set_unpremultiply_on_load_thread
+#undef stbi_zlib_decode_buffer
+#undef stbi_zlib_decode_malloc
+#undef stbi_zlib_decode_malloc_guesssize
+#undef stbi_zlib_decode_malloc_guesssize_headerflag
+#undef stbi_zlib_decode_noheader_buffer
+#undef stbi_zlib_decode_noheader_malloc
+#undef stbi__err
 #undef STBI_ONLY_JPEG
 #undef STBI_ONLY_PNG
 #undef STBI_ONLY_BMP
