@@ -59,7 +59,9 @@ TEST_CASE("unpooling takes windows of larger planes: negative padding and any ex
 }
 
 TEST_CASE("the sum of overlapping signals is the adjoint and the gradient of max pooling") {
-  for (const auto& [shape, window] : pool_shapes()) {
+  for (const auto& pool : pool_shapes()) {
+    const Shape& shape = pool.first;
+    const Window2d& window = pool.second;
     if (shape.count() > 2000) continue;
     const MaxPool2dParams params{window};
     const Shape pooled = pool2d_output_shape(shape, window);

@@ -18,8 +18,10 @@ inline constexpr Tolerance exact{0, 0};
 inline constexpr Tolerance few_roundings{2e-7, 4e-16};
 /// Sums of tens of terms and a division.
 inline constexpr Tolerance short_sums{5e-7, 1e-15};
-/// Square roots or powers of such sums; the gradient subtracts two terms of like size.
+/// Square roots or powers of such sums.
 inline constexpr Tolerance powers{1e-6, 3e-15};
+/// The difference of two such terms, which may cancel to a thirtieth.
+inline constexpr Tolerance cancelling_powers{1e-5, 3e-14};
 /// exp and log of values of size 5: their argument's rounding is scaled by its size.
 inline constexpr Tolerance exponentials{2e-6, 4e-15};
 /// Sums of up to thousands of products, in whatever order the matrix product takes; errors grow like the root

@@ -1,58 +1,107 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "deconv/core/parallel.hpp"
+#include "deconv/ops/cpu/lanes.hpp"
 #include "deconv/ops/lrn.hpp"
 
 namespace deconv::cpu {
 namespace detail {
 
-/// sums[i] = values[i - before * step] + ... + values[i + behind * step], with 0 outside [0, count).
+/// sums[i] = values[i] + values[i + step] + ... of `terms` terms, for i < count.
 template <class T>
-void window_sums(const T* __restrict values, Index count, Index step, Index before, Index behind,
-                 T* __restrict sums) {
-  if (before == 2 && behind == 2 && count >= 4 * step) {  // one pass for the common size 5
-    const Index edge = 2 * step;
-    const auto clipped = [&](Index i) {
-      T sum = T(0);
-      for (Index j = std::max(i - edge, i % step); j <= std::min(i + edge, count - 1); j += step)
-        sum += values[j];
-      sums[i] = sum;
-    };
-    for (Index i = 0; i < edge; ++i) clipped(i);
-#pragma omp simd
-    for (Index i = edge; i < count - edge; ++i)
-      sums[i] = values[i - 2 * step] + values[i - step] + values[i] + values[i + step] + values[i + 2 * step];
-    for (Index i = count - edge; i < count; ++i) clipped(i);
-    return;
+void running_sums(const T* values, Index count, Index step, Index terms, T* __restrict sums) {
+  if (terms == 5) {  // the common size in one pass
+    using Vector = typename Lanes<T>::Vector;
+    if (over_lanes<T>(
+            count, [&](Index i) __attribute__((always_inline)) {
+              Vector sum{}, value;
+#pragma GCC unroll 5
+              for (Index j = 0; j < 5; ++j) {
+                std::memcpy(&value, values + i + j * step, sizeof value);
+                sum += value;
+              }
+              std::memcpy(sums + i, &sum, sizeof sum);
+            }))
+      return;
   }
-  std::fill_n(sums, count, T(0));
-  // Shifts past the ends add nothing.
-  const Index most = count / step;
-  for (Index j = -std::min(before, most); j <= std::min(behind, most); ++j) {
-    const Index shift = j * step;
-    const Index first = std::max<Index>(0, -shift), last = std::min(count, count - shift);
+  std::copy_n(values, count, sums);
+  for (Index j = 1; j < terms; ++j) {
+    const T* shifted = values + j * step;
 #pragma omp simd
-    for (Index i = first; i < last; ++i) sums[i] += values[i + shift];
+    for (Index i = 0; i < count; ++i) sums[i] += shifted[i];
   }
 }
 
-/// powers[i] = (k + a * powers[i])^-beta.
+/// sums[i] = values[i - before * step] + ... + values[i + behind * step], with 0 outside [0, count).
 template <class T>
-void normalisers(T* powers, Index count, const LrnParams& params) {
-  Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>, Eigen::Aligned64> s(powers, count);
+void window_sums(const T* values, Index count, Index step, Index before, Index behind, T* __restrict sums) {
+  const Index places = count / step;
+  const auto clipped = [&](Index place) {
+    T* sum = sums + place * step;
+    std::fill_n(sum, step, T(0));
+    for (Index j = std::max<Index>(0, place - before); j <= std::min(places - 1, place + behind); ++j)
+      for (Index i = 0; i < step; ++i) sum[i] += values[j * step + i];
+  };
+  const Index first = std::min(before, places), last = std::max(first, places - behind);
+  for (Index place = 0; place < first; ++place) clipped(place);
+  if (last > first)
+    running_sums(values + (first - before) * step, (last - first) * step, step, before + behind + 1,
+                 sums + first * step);
+  for (Index place = last; place < places; ++place) clipped(place);
+}
+
+/// roots[i] = values[i]^(-1/4) by Newton's method from a guess in the bits: multiplications only, where two
+/// square roots and a division would take three times as long. Returns false, with nothing of worth in
+/// `roots`, when there are too few values for a vector or one of them lies where the method does not hold.
+template <class T>
+bool inverse_fourth_roots(const T* values, Index count, T* roots) {
+  using Vector = typename Lanes<T>::Vector;
+  using Mask = typename Lanes<T>::Mask;
+  using Integer = typename Lanes<T>::Integer;
+  // 5/4 of the exponent's bias, less a constant that makes the guess right to 3 % everywhere.
+  constexpr auto guess = static_cast<Integer>(sizeof(T) == 8 ? 0x4feb'195d'0000'0000 : 0x4f58'cae5);
+  constexpr int steps = sizeof(T) == 8 ? 5 : 4;
+  Mask outside{};
+  const bool vectors = over_lanes<T>(
+      count, [&](Index i) __attribute__((always_inline)) {
+        Vector value;
+        std::memcpy(&value, values + i, sizeof value);
+        outside |= ~((value > T(1e-30)) & (value < T(1e30)));
+        Vector root = reinterpret_cast<Vector>(guess - (reinterpret_cast<Mask>(value) >> 2));
+        for (int step = 0; step < steps; ++step) {
+          const Vector square = root * root;
+          root *= T(1.25) - T(0.25) * value * (square * square);
+        }
+        std::memcpy(roots + i, &root, sizeof root);
+      });
+  bool holds = vectors;
+  for (std::size_t lane = 0; lane < Lanes<T>::count; ++lane) holds = holds && outside[lane] == 0;
+  return holds;
+}
+
+/// powers[i] = (k + a * sums[i])^-beta; `sums` is overwritten.
+template <class T>
+void normalisers(T* __restrict sums, Index count, const LrnParams& params, T* __restrict powers) {
   const T k = static_cast<T>(params.k), a = static_cast<T>(deconv::detail::lrn_scale(params));
-  if (params.beta == 0.75f)
-    s = ((s * a + k).sqrt() * (s * a + k).sqrt().sqrt()).inverse();
-  else if (params.beta == 0.5f)
-    s = (s * a + k).sqrt().inverse();
-  else if (params.beta == 1.0f)
-    s = (s * a + k).inverse();
-  else
-    for (Index i = 0; i < count; ++i) powers[i] = std::pow(k + a * powers[i], -static_cast<T>(params.beta));
+#pragma omp simd
+  for (Index i = 0; i < count; ++i) sums[i] = k + a * sums[i];
+  if (params.beta == 1.0f) {
+#pragma omp simd
+    for (Index i = 0; i < count; ++i) powers[i] = T(1) / sums[i];
+    return;
+  }
+  if ((params.beta == 0.75f || params.beta == 0.5f) && inverse_fourth_roots(sums, count, powers)) {
+    if (params.beta == 0.75f)
+      for (Index i = 0; i < count; ++i) powers[i] *= powers[i] * powers[i];
+    else
+      for (Index i = 0; i < count; ++i) powers[i] *= powers[i];
+    return;
+  }
+  for (Index i = 0; i < count; ++i) powers[i] = std::pow(sums[i], -static_cast<T>(params.beta));
 }
 
 /// Scratch memory of one thread; 64-byte aligned, so that vector loops split alike in every run.
@@ -68,63 +117,95 @@ class Scratch {
 };
 
 /// Across channels, a tensor falls into blocks that do not touch each other: some pixels with all their
-/// channels. In nhwc a block is contiguous; in nchw it is gathered from the planes, channel by channel.
-struct ChannelBlocks {
-  Index channels, plane, pixels, in_image, count;
-  bool woven;  ///< nhwc
-  ChannelBlocks(const Shape& shape, Layout layout)
-      : channels(shape[1]), plane(shape[2] * shape[3]), woven(layout == Layout::nhwc) {
-    pixels = std::clamp<Index>(4096 / channels, woven ? 1 : 16, plane);
-    in_image = (plane + pixels - 1) / pixels;
-    count = shape[0] * in_image;
+/// channels. In nhwc a block lies in one piece; in nchw it is gathered from the planes, channel by channel.
+/// Values that are to be summed are held with 0s around their channels, so that sums need no care at the
+/// ends.
+class ChannelBlocks {
+ public:
+  ChannelBlocks(const Shape& shape, Layout layout, const LrnParams& params)
+      : channels_(shape[1]),
+        plane_(shape[2] * shape[3]),
+        margin_before_(std::min((params.size - 1) / 2, channels_)),
+        margin_behind_(std::min(params.size / 2, channels_)),
+        woven_(layout == Layout::nhwc) {
+    pixels_ = std::clamp<Index>(512 / channels_, woven_ ? 1 : 16, plane_);
+    in_image_ = (plane_ + pixels_ - 1) / pixels_;
+    count_ = shape[0] * in_image_;
   }
-  [[nodiscard]] Index elements() const noexcept { return pixels * channels; }
-  /// Pixels of block `block` and the offset of its first element.
-  [[nodiscard]] Index size(Index block) const noexcept {
-    return std::min(pixels, plane - block % in_image * pixels);
-  }
-  [[nodiscard]] Index begin(Index block) const noexcept {
-    const Index pixel = block % in_image * pixels;
-    return block / in_image * plane * channels + pixel * (woven ? channels : 1);
-  }
-  /// Sums over `before` channels before to `behind` channels behind, in the block's own order.
-  template <class T>
-  void sum(const T* values, Index size, Index before, Index behind, T* sums) const {
-    if (woven) {
-      for (Index i = 0; i < size; ++i)
-        window_sums(values + i * channels, channels, Index{1}, before, behind, sums + i * channels);
-    } else {
-      window_sums(values, size * channels, size, before, behind, sums);
-    }
-  }
-  /// Calls body(offset in the tensor, offset in the block, count) for each contiguous run of a block.
+  [[nodiscard]] Index count() const noexcept { return count_; }
+  [[nodiscard]] Index elements() const noexcept { return pixels_ * channels_; }
+  [[nodiscard]] Index padded_elements() const noexcept { return pixels_ * (channels_ + margins()); }
+  /// Elements of one block.
+  [[nodiscard]] Index elements(Index block) const noexcept { return size(block) * channels_; }
+  [[nodiscard]] Index before() const noexcept { return margin_before_; }
+  [[nodiscard]] Index behind() const noexcept { return margin_behind_; }
+
+  /// Calls body(offset in the tensor, offset in a block, offset in a padded block, count) for each contiguous
+  /// run, where padded blocks have `lead` 0s before their first channel.
   template <class Body>
-  void runs(Index block, const Body& body) const {
-    const Index size_here = size(block), first = begin(block);
-    if (woven) return body(first, Index{0}, size_here * channels);
-    for (Index c = 0; c < channels; ++c) body(first + c * plane, c * size_here, size_here);
+  void runs(Index block, Index lead, const Body& body) const {
+    const Index here = size(block), pixel = block % in_image_ * pixels_,
+                image = block / in_image_ * plane_ * channels_;
+    if (woven_)
+      for (Index i = 0; i < here; ++i)
+        body(image + (pixel + i) * channels_, i * channels_, i * (channels_ + margins()) + lead, channels_);
+    else
+      for (Index c = 0; c < channels_; ++c)
+        body(image + c * plane_ + pixel, c * here, (c + lead) * here, here);
   }
+  /// Asks for a block of `tensor` that is worked on next.
+  template <class T>
+  void prefetch_block(Index block, const T* tensor) const {
+    runs(block, 0, [&](Index there, Index, Index, Index count) {
+      prefetch(tensor + there, count * static_cast<Index>(sizeof(T)));
+    });
+  }
+  /// Fills a padded block with value(offset in the tensor, offset in a block).
+  template <class T, class Value>
+  void fill(Index block, Index lead, const Value& value, T* padded) const {
+    std::fill_n(padded, size(block) * (channels_ + margins()), T(0));
+    runs(block, lead, [&](Index there, Index here, Index at, Index count) {
+#pragma omp simd
+      for (Index i = 0; i < count; ++i) padded[at + i] = value(there + i, here + i);
+    });
+  }
+  /// sums (a block) = the sums over each channel's window in a padded block.
+  template <class T>
+  void sum(Index block, const T* padded, T* sums) const {
+    const Index here = size(block), terms = margins() + 1;
+    if (woven_)
+      for (Index i = 0; i < here; ++i)
+        running_sums(padded + i * (channels_ + margins()), channels_, Index{1}, terms, sums + i * channels_);
+    else
+      running_sums(padded, here * channels_, here, terms, sums);
+  }
+
+ private:
+  [[nodiscard]] Index margins() const noexcept { return margin_before_ + margin_behind_; }
+  [[nodiscard]] Index size(Index block) const noexcept {
+    return std::min(pixels_, plane_ - block % in_image_ * pixels_);
+  }
+
+  Index channels_, plane_, margin_before_, margin_behind_, pixels_ = 0, in_image_ = 0, count_ = 0;
+  bool woven_;
 };
 
 template <class T>
 void lrn_across(const Context<Cpu>& context, const T* src, const Shape& shape, Layout layout,
                 const LrnParams& params, T* dst) {
-  const ChannelBlocks blocks(shape, layout);
-  const Index before = (params.size - 1) / 2, behind = params.size / 2;
-  parallel_ranges(context, blocks.count, 4, [&](Index first, Index last) {
-    const Scratch<T> squares(context, blocks.elements()), powers(context, blocks.elements());
-    T *q = squares.data(), *s = powers.data();
+  const ChannelBlocks blocks(shape, layout, params);
+  parallel_ranges(context, blocks.count(), 4, [&](Index first, Index last) {
+    const Scratch<T> squares(context, blocks.padded_elements()), sums(context, blocks.elements()),
+        powers(context, blocks.elements());
+    const T* power = powers.data();
     for (Index block = first; block < last; ++block) {
-      const Index size = blocks.size(block);
-      blocks.runs(block, [&](Index there, Index here, Index count) {
+      blocks.fill(
+          block, blocks.before(), [src](Index i, Index) { return src[i] * src[i]; }, squares.data());
+      blocks.sum(block, squares.data(), sums.data());
+      normalisers(sums.data(), blocks.elements(block), params, powers.data());
+      blocks.runs(block, 0, [&](Index there, Index here, Index, Index count) {
 #pragma omp simd
-        for (Index i = 0; i < count; ++i) q[here + i] = src[there + i] * src[there + i];
-      });
-      blocks.sum(q, size, before, behind, s);
-      normalisers(s, size * blocks.channels, params);
-      blocks.runs(block, [&](Index there, Index here, Index count) {
-#pragma omp simd
-        for (Index i = 0; i < count; ++i) dst[there + i] = src[there + i] * s[here + i];
+        for (Index i = 0; i < count; ++i) dst[there + i] = src[there + i] * power[here + i];
       });
     }
   });
@@ -133,33 +214,30 @@ void lrn_across(const Context<Cpu>& context, const T* src, const Shape& shape, L
 template <class T>
 void lrn_across_reverse(const Context<Cpu>& context, const T* src, const T* diff_dst, const Shape& shape,
                         Layout layout, const LrnParams& params, T* diff_src) {
-  const ChannelBlocks blocks(shape, layout);
-  const Index before = (params.size - 1) / 2, behind = params.size / 2;
-  const T k = static_cast<T>(params.k), a = static_cast<T>(deconv::detail::lrn_scale(params));
-  const T factor = 2 * a * static_cast<T>(params.beta);
-  parallel_ranges(context, blocks.count, 4, [&](Index first, Index last) {
-    const Scratch<T> first_buffer(context, blocks.elements()), powers(context, blocks.elements()),
-        ratios(context, blocks.elements());
-    T *q = first_buffer.data(), *s = powers.data(), *t = ratios.data();
+  const ChannelBlocks blocks(shape, layout, params);
+  const T factor = 2 * static_cast<T>(deconv::detail::lrn_scale(params)) * static_cast<T>(params.beta);
+  parallel_ranges(context, blocks.count(), 4, [&](Index first, Index last) {
+    const Scratch<T> padded(context, blocks.padded_elements()), sums(context, blocks.elements()),
+        powers(context, blocks.elements());
+    const T *s = sums.data(), *power = powers.data();
     for (Index block = first; block < last; ++block) {
-      const Index size = blocks.size(block), elements = size * blocks.channels;
-      blocks.runs(block, [&](Index there, Index here, Index count) {
-#pragma omp simd
-        for (Index i = 0; i < count; ++i) q[here + i] = src[there + i] * src[there + i];
-      });
-      blocks.sum(q, size, before, behind, s);
-#pragma omp simd
-      for (Index i = 0; i < elements; ++i) t[i] = T(1) / (k + a * s[i]);
-      normalisers(s, elements, params);
-      blocks.runs(block, [&](Index there, Index here, Index count) {
-#pragma omp simd
-        for (Index i = 0; i < count; ++i) t[here + i] *= diff_dst[there + i] * src[there + i] * s[here + i];
-      });
-      blocks.sum(t, size, behind, before, q);
-      blocks.runs(block, [&](Index there, Index here, Index count) {
+      if (block + 1 < last) {
+        blocks.prefetch_block(block + 1, src);
+        blocks.prefetch_block(block + 1, diff_dst);
+      }
+      blocks.fill(
+          block, blocks.before(), [src](Index i, Index) { return src[i] * src[i]; }, padded.data());
+      blocks.sum(block, padded.data(), sums.data());
+      normalisers(sums.data(), blocks.elements(block), params, powers.data());
+      const auto ratio = [=](Index there, Index here) {
+        return diff_dst[there] * src[there] * power[here] / s[here];
+      };
+      blocks.fill(block, blocks.behind(), ratio, padded.data());
+      blocks.sum(block, padded.data(), sums.data());
+      blocks.runs(block, 0, [&](Index there, Index here, Index, Index count) {
 #pragma omp simd
         for (Index i = 0; i < count; ++i)
-          diff_src[there + i] = diff_dst[there + i] * s[here + i] - factor * src[there + i] * q[here + i];
+          diff_src[there + i] = diff_dst[there + i] * power[here + i] - factor * src[there + i] * s[here + i];
       });
     }
   });
@@ -196,15 +274,15 @@ void lrn_within(const Context<Cpu>& context, const T* src, const Shape& shape, L
   const ImageRows rows(shape, layout);
   const Index before = (params.size - 1) / 2, behind = params.size / 2;
   parallel_ranges(context, rows.count, deconv::detail::row_grain(rows.row * 4), [&](Index first, Index last) {
-    const Scratch<T> column(context, rows.row), powers(context, rows.row);
-    T* s = powers.data();
+    const Scratch<T> column(context, rows.row), sums(context, rows.row);
+    T* power = column.data();
     for (Index line = first; line < last; ++line) {
       rows.sum(
-          line, before, behind, [src](Index i) { return src[i] * src[i]; }, column.data(), s);
-      normalisers(s, rows.row, params);
+          line, before, behind, [src](Index i) { return src[i] * src[i]; }, column.data(), sums.data());
+      normalisers(sums.data(), rows.row, params, power);
       const Index at = line * rows.row;
 #pragma omp simd
-      for (Index i = 0; i < rows.row; ++i) dst[at + i] = src[at + i] * s[i];
+      for (Index i = 0; i < rows.row; ++i) dst[at + i] = src[at + i] * power[i];
     }
   });
 }
@@ -215,26 +293,21 @@ void lrn_within_reverse(const Context<Cpu>& context, const T* src, const T* diff
   const ImageRows rows(shape, layout);
   const Index before = (params.size - 1) / 2, behind = params.size / 2,
               grain = deconv::detail::row_grain(rows.row * 4);
-  const T k = static_cast<T>(params.k), a = static_cast<T>(deconv::detail::lrn_scale(params));
-  const T factor = 2 * a * static_cast<T>(params.beta);
+  const T factor = 2 * static_cast<T>(deconv::detail::lrn_scale(params)) * static_cast<T>(params.beta);
   // Whole tensors, since a row's ratios are wanted by several rows.
   const Scratch<T> all_powers(context, rows.count * rows.row), all_ratios(context, rows.count * rows.row);
   T *powers = all_powers.data(), *ratios = all_ratios.data();
   parallel_ranges(context, rows.count, grain, [&](Index first, Index last) {
-    const Scratch<T> column(context, rows.row), line_powers(context, rows.row);
-    T* s = line_powers.data();
+    const Scratch<T> column(context, rows.row), sums(context, rows.row);
+    T* s = sums.data();
     for (Index line = first; line < last; ++line) {
       const Index at = line * rows.row;
       rows.sum(
           line, before, behind, [src](Index i) { return src[i] * src[i]; }, column.data(), s);
+      normalisers(s, rows.row, params, powers + at);
 #pragma omp simd
-      for (Index i = 0; i < rows.row; ++i) ratios[at + i] = T(1) / (k + a * s[i]);
-      normalisers(s, rows.row, params);
-#pragma omp simd
-      for (Index i = 0; i < rows.row; ++i) {
-        powers[at + i] = s[i];
-        ratios[at + i] *= diff_dst[at + i] * src[at + i] * s[i];
-      }
+      for (Index i = 0; i < rows.row; ++i)
+        ratios[at + i] = diff_dst[at + i] * src[at + i] * powers[at + i] / s[i];
     }
   });
   parallel_ranges(context, rows.count, grain, [&](Index first, Index last) {
