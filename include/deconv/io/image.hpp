@@ -29,8 +29,8 @@ struct Box {
   friend bool operator==(const Box&, const Box&) = default;
 };
 
-/// The most pixels that a picture may have, read or made: bounds the memory that one picture takes to about a
-/// gigabyte for reading. 20000 x 13000 fits.
+/// The most pixels that a picture may have, read or made: bounds the memory that one picture takes to about
+/// 1.6 GB while it is read. 20000 x 13000 fits.
 inline constexpr Index max_image_pixels = Index{1} << 28;
 
 /// A picture: 8 bits a channel, rows from the top, the channels of a pixel together. Three channels are RGB.
