@@ -94,8 +94,7 @@ TEST_CASE("the layers of the trained networks are known by the names that their 
   CHECK(shape_of("fire3/concat") == Shape{1, 128, 55, 55});
   CHECK(shape_of("pool3") == Shape{1, 128, 27, 27});
   CHECK(shape_of("pool5") == Shape{1, 256, 13, 13});
-  for (int fire = 2; fire <= 9; ++fire)
-    CHECK_NOTHROW(topology.find("fire" + std::to_string(fire) + "/concat"));
+  for (int fire = 2; fire <= 9; ++fire) CHECK_NOTHROW(topology.find(message("fire", fire, "/concat")));
   CHECK(shape_of("fire9/concat") == Shape{1, 512, 13, 13});
   CHECK(shape_of("conv10") == Shape{1, 1000, 13, 13});
   CHECK(shape_of("relu10") == Shape{1, 1000, 13, 13});

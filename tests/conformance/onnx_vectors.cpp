@@ -121,7 +121,7 @@ std::string run_case(const fs::path& folder, const std::string& name) {
   std::map<std::string, io::OnnxTensor> inputs;
   const fs::path data = folder / "test_data_set_0";
   for (std::size_t i = 0; i < open.size(); ++i) {
-    io::OnnxTensor tensor = io::read_onnx_tensor(data / ("input_" + std::to_string(i) + ".pb"));
+    io::OnnxTensor tensor = io::read_onnx_tensor(data / message("input_", i, ".pb"));
     const bool stays = computed != nullptr ? computed->second.contains(open[i]) : i == 0;
     (stays ? inputs : options.constants).emplace(open[i], std::move(tensor));
   }
@@ -138,8 +138,8 @@ std::string run_case(const fs::path& folder, const std::string& name) {
   const Tolerance& tolerance = longest_prefix(tolerances, name)->second;
   std::size_t compared = 0;
   for (std::size_t i = 0; i < file.graph->outputs.size(); ++i) {
-    const fs::path path = data / ("output_" + std::to_string(i) + ".pb");
-    if (!fs::exists(path)) return "no expected output " + std::to_string(i);
+    const fs::path path = data / message("output_", i, ".pb");
+    if (!fs::exists(path)) return message("no expected output ", i);
     const std::string wrong =
         compare(io::read_onnx_tensor(path), trace, std::string(file.graph->outputs[i].name), tolerance);
     if (!wrong.empty()) return wrong;
@@ -155,7 +155,8 @@ TEST_CASE("ONNX's test vectors give their expected outputs or are out of scope f
   std::set<std::string> entries_met;
   int passed = 0, excused = 0, failed = 0;
   for (const fs::path& folder : cases_in(root)) {
-    const std::string name = folder.parent_path().filename().string() + "/" + folder.filename().string();
+    const std::string name =
+        message(folder.parent_path().filename().string(), '/', folder.filename().string());
     std::string wrong;
     bool refused = false;
     try {

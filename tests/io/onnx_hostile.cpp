@@ -151,8 +151,8 @@ TEST_CASE("a small file cannot ask for much memory") {
   OnnxBuilder doubled;
   doubled.input("x", {1, 2}).initialiser(Tensors::integers("c0", {1}, {1}));
   for (int i = 0; i < 40; ++i) {
-    const std::string from = "c" + std::to_string(i);
-    doubled.node("Concat", {from, from}, {"c" + std::to_string(i + 1)}, {{"axis", 0}});
+    const std::string from = message("c", i);
+    doubled.node("Concat", {from, from}, {message("c", i + 1)}, {{"axis", 0}});
   }
   CHECK(refused(doubled.node("Reshape", {"x", "c40"}, {"y"}).output("y")));
   // Stretching.
@@ -165,8 +165,8 @@ TEST_CASE("a small file cannot ask for much memory") {
   OnnxBuilder shared;
   shared.input("x", {1, 100}).initialiser(Tensors::floats("w", {100, 100}, std::vector<float>(10000, 1)));
   for (int i = 0; i < 20; ++i) {
-    const std::string from = i == 0 ? "x" : "t" + std::to_string(i);
-    shared.node("Gemm", {from, "w"}, {"t" + std::to_string(i + 1)});
+    const std::string from = i == 0 ? "x" : message("t", i);
+    shared.node("Gemm", {from, "w"}, {message("t", i + 1)});
   }
   CHECK(refused(shared.output("t20")));
   // Indices, slices and integers out of range.

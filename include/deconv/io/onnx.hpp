@@ -86,7 +86,7 @@ using Handler = void (*)(Import&, Call&);
   if (const auto given = options.input_shapes.find(std::string(input.name));
       given != options.input_shapes.end())
     return given->second;
-  const std::string label = "graph input " + quoted(input.name);
+  const std::string label = message("graph input ", quoted(input.name));
   require<FormatError>(input.dims.has_value(), label, " has no shape; give one");
   std::vector<Index> extents = *input.dims;
   for (std::size_t i = 0; i < extents.size(); ++i) {

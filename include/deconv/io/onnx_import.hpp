@@ -204,8 +204,7 @@ class Import {
   [[nodiscard]] std::string unused(const std::string& wanted) {
     std::string name = wanted;
     // Counts on from the last try, so that many equal names stay cheap.
-    while (taken_.contains(name) || node_names_.contains(name))
-      name = wanted + '_' + std::to_string(++tries_[wanted]);
+    while (taken_.contains(name) || node_names_.contains(name)) name = message(wanted, '_', ++tries_[wanted]);
     return name;
   }
   void add_alias(const std::string& alias, const std::string& tensor) {

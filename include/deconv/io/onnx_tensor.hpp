@@ -198,7 +198,7 @@ inline void decode_typed(const TensorProto& proto, Tensor<std::int64_t, Cpu>& ds
 /// naming the tensor when the elements do not match the shape or the type is not read; IoError for external
 /// files. No memory is taken before the bytes are known to be there.
 [[nodiscard]] inline OnnxTensor decode(const TensorProto& proto, const std::filesystem::path& folder) {
-  const std::string label = "tensor " + quoted(proto.name);
+  const std::string label = message("tensor ", quoted(proto.name));
   const std::size_t element = size_of(proto.type);
   require<FormatError>(element > 0, label, ": element type ", static_cast<std::int32_t>(proto.type),
                        " is not read");
