@@ -15,6 +15,7 @@
 #include "deconv/ops/copy_layout.hpp"
 #include "deconv/ops/cpu/correlation.hpp"
 #include "deconv/ops/cpu/eigen_correlation.hpp"
+#include "deconv/ops/cpu/few_channel_reverse.hpp"
 #include "deconv/ops/cpu/onednn_correlation.hpp"
 
 namespace deconv::cpu {
@@ -130,10 +131,10 @@ inline PhaseAxis phase_axis(Index residue, Index kernel, Index stride, Index dil
   return axis;
 }
 
-/// Copies phase rows (a dense N x phase_channels x count x count result) to the pixels of `dst` that they
-/// belong to, `channel` being the first of their channels.
+/// Copies phase rows (a dense N x channels x count x count result) to the pixels of `dst` that they belong
+/// to.
 template <class T>
-void scatter_phase(const Context<Cpu>& context, const TensorView<const T, Cpu>& phase, Index channel,
+void scatter_phase(const Context<Cpu>& context, const TensorView<const T, Cpu>& phase,
                    const PhaseAxis& y_axis, const PhaseAxis& x_axis, const Window2d& w,
                    const TensorView<T, Cpu>& dst) {
   const Index channels = dst[1], height = dst[2], width = dst[3];
@@ -148,13 +149,13 @@ void scatter_phase(const Context<Cpu>& context, const TensorView<const T, Cpu>& 
         for (Index x = first_x; x < width; x += w.stride_x) {
           const Index mx = (x + w.padding.left - x_axis.residue) / w.stride_x - x_axis.start;
           if (phase.layout() == Layout::nhwc) {
-            const T* from = &phase(n, channel, my, mx);
+            const T* from = &phase(n, 0, my, mx);
             if (dst.layout() == Layout::nhwc)
               std::copy_n(from, channels, &dst(n, 0, y, x));
             else
               for (Index c = 0; c < channels; ++c) dst(n, c, y, x) = from[c];
           } else {
-            for (Index c = 0; c < channels; ++c) dst(n, c, y, x) = phase(n, channel + c, my, mx);
+            for (Index c = 0; c < channels; ++c) dst(n, c, y, x) = phase(n, c, my, mx);
           }
         }
       },
@@ -177,9 +178,8 @@ void clear_phase(const PhaseAxis& y_axis, const PhaseAxis& x_axis, const Window2
 
 /// Reverse-to-data pass of a convolution by phases: the input pixels fall into stride_y x stride_x classes,
 /// and each class is a stride-1 correlation of diff_dst with its own share of the flipped taps, so no
-/// inserted zero is multiplied. Where there are few channels (the step to pixels) the classes are computed
-/// together as channels of one correlation, so that vectors are filled. The last extents follow diff_src; see
-/// conv2d_reverse_data.
+/// inserted zero is multiplied. The step down to pixels, of very few channels, goes its own way
+/// (few_channel_reverse). The extents follow diff_src; see conv2d_reverse_data.
 template <class T>
 void convolution_reverse_data(const Context<Cpu>& context, TensorView<const T, Cpu> diff_dst,
                               TensorView<const T, Cpu> weights, const Conv2dParams& params,
@@ -187,9 +187,11 @@ void convolution_reverse_data(const Context<Cpu>& context, TensorView<const T, C
   const Window2d& w = params.window;
   const Index groups = params.groups, channels = diff_src[1] / groups, maps = diff_dst[1] / groups;
   const Index taps = w.taps();
-  const bool merged = w.stride_y * w.stride_x > 1 && groups == 1 && w.dilation_y == 1 && w.dilation_x == 1 &&
-                      w.kernel_y >= w.stride_y && w.kernel_x >= w.stride_x &&
-                      channels * w.stride_y * w.stride_x <= 64;
+  if (takes_few_channels(params, diff_src[1]) && diff_dst.layout() == Layout::nhwc) {
+    const auto packed = cache.reverse_weights(
+        {2, {}}, [&] { return pixel_step::pack<T>(weights, pixel_step::Panels<T>(taps * channels)); });
+    return few_channel_reverse<T>(context, diff_dst, *packed, w, diff_src);
+  }
 
   Correlation c;
   c.images = diff_dst[0];
@@ -230,43 +232,9 @@ void convolution_reverse_data(const Context<Cpu>& context, TensorView<const T, C
     correlate<T>(context, role, c, diff_dst.data(), turned->data(), {}, out.data(), cache);
   };
 
-  if (merged) {
-    // One set of rows serves all classes: the longest share of taps, and every row that any class needs.
-    const auto common = [](Index kernel, Index stride, Index pad, Index extent) {
-      inner::PhaseAxis axis = inner::phase_axis(0, kernel, stride, 1, pad, extent);
-      axis.start = std::min(inner::floor_div(pad, stride), axis.taps - 1);
-      axis.count = inner::floor_div(extent - 1 + pad, stride) - axis.start + 1;
-      return axis;
-    };
-    const auto ya = common(w.kernel_y, w.stride_y, w.padding.top, diff_src[2]);
-    const auto xa = common(w.kernel_x, w.stride_x, w.padding.left, diff_src[3]);
-    const Index classes = w.stride_y * w.stride_x;
-    const typename ConvolutionCache<T>::Role role{2, {ya.taps, xa.taps, 0, 0}};
-    const auto turned = cache.reverse_weights(role, [&] {
-      Tensor<T, Cpu> all({classes * channels, maps, ya.taps, xa.taps});
-      for (Index f = 0; f < classes; ++f) {
-        auto y = ya, x = xa;
-        y.first_tap = f / w.stride_x;
-        x.first_tap = f % w.stride_x;
-        rearrange(all, f * channels, y, x);
-      }
-      return all;
-    });
-    auto out = context.make<T>({c.images, classes * channels, ya.count, xa.count}, c.layout);
-    run(role, turned, ya, xa, out.view());
-    for (Index f = 0; f < classes; ++f) {
-      auto y = ya, x = xa;
-      y.residue = f / w.stride_x;
-      x.residue = f % w.stride_x;
-      inner::scatter_phase<T>(context, out.view(), f * channels, y, x, w, diff_src);
-    }
-    return;
-  }
-
   for (Index fy = 0; fy < w.stride_y; ++fy)
     for (Index fx = 0; fx < w.stride_x; ++fx) {
-      const auto ya =
-          inner::phase_axis(fy, w.kernel_y, w.stride_y, w.dilation_y, w.padding.top, diff_src[2]);
+      const auto ya = inner::phase_axis(fy, w.kernel_y, w.stride_y, w.dilation_y, w.padding.top, diff_src[2]);
       const auto xa =
           inner::phase_axis(fx, w.kernel_x, w.stride_x, w.dilation_x, w.padding.left, diff_src[3]);
       if (ya.count <= 0 || xa.count <= 0) continue;
@@ -287,7 +255,7 @@ void convolution_reverse_data(const Context<Cpu>& context, TensorView<const T, C
       } else {
         auto out = context.make<T>({c.images, groups * channels, ya.count, xa.count}, c.layout);
         run(role, turned, ya, xa, out.view());
-        inner::scatter_phase<T>(context, out.view(), 0, ya, xa, w, diff_src);
+        inner::scatter_phase<T>(context, out.view(), ya, xa, w, diff_src);
       }
     }
 }
