@@ -169,20 +169,59 @@ inline double share_of_nonzero(TensorView<const double, Cpu> view) {
 }
 
 template <class Op>
-constexpr bool wants_exact_integers() {
-  if constexpr (requires { Op::exact_integers; })
-    return Op::exact_integers;
+bool wants_exact_integers(const Op& op) {
+  if constexpr (requires { op.exact_integers; })
+    return op.exact_integers;
   else
     return true;
+}
+
+/// An op under test made of two generic functions: reference(in, out) and run(context, in, out), which find
+/// the element type in their arguments.
+template <class Reference, class Run>
+struct DeclaredOp {
+  std::string name_;
+  std::vector<Operand> inputs_, outputs_;
+  Tolerance tolerance;
+  bool exact_integers;
+  Reference reference_;
+  Run run_;
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::vector<Operand>& inputs() const { return inputs_; }
+  [[nodiscard]] const std::vector<Operand>& outputs() const { return outputs_; }
+  template <class T>
+  void reference(const In<T, Cpu>& in, const Out<T, Cpu>& out) const {
+    reference_(in, out);
+  }
+  template <class T, Device D>
+  void run(const Context<D>& context, const In<T, D>& in, const Out<T, D>& out) const {
+    run_(context, in, out);
+  }
+};
+
+/// Whether results on small integers must match to the last bit.
+enum class OnIntegers { exact, within_tolerance };
+
+template <class Reference, class Run>
+DeclaredOp<Reference, Run> declare_op(std::string name, std::vector<Operand> inputs,
+                                      std::vector<Operand> outputs, Tolerance tolerance,
+                                      OnIntegers on_integers, Reference reference, Run run) {
+  return {std::move(name),
+          std::move(inputs),
+          std::move(outputs),
+          tolerance,
+          on_integers == OnIntegers::exact,
+          std::move(reference),
+          std::move(run)};
 }
 
 /// Compares one backend's outputs with those of the reference in double.
 template <class T, class Op>
 void compare_outputs(const Op& op, const std::string& where, bool integers, const Tensors<T>& met,
                      const Tensors<double>& wanted) {
-  const double allowed = integers && wants_exact_integers<Op>() ? 0
-                         : sizeof(T) == 4                       ? op.tolerance.of_float
-                                                                : op.tolerance.of_double;
+  const double allowed = integers && wants_exact_integers(op) ? 0
+                         : sizeof(T) == 4                     ? op.tolerance.of_float
+                                                              : op.tolerance.of_double;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const double error = relative_error<T>(met[i], wanted[i]);
     INFO(op.name() << ", " << where << ", " << (integers ? "integers" : "random") << ", output " << i
