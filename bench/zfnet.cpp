@@ -1,4 +1,4 @@
-// ZFNet's jobs on the Cpu, as bench/compare runs them beside the peers: see bench/README.md for names and
+// ZFNet's jobs on the Cpu, as bench/compare.py runs them beside the peers: see bench/README.md for names and
 // counts. bench_zfnet [--threads N] [--repeat N] prints one JSON object a line; a table with rates goes to
 // stderr.
 

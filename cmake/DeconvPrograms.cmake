@@ -15,14 +15,24 @@ if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 # What every program of ours is compiled with. None of it reaches deconv::deconv.
-add_library(deconv_program INTERFACE)
-target_link_libraries(deconv_program INTERFACE deconv::deconv Threads::Threads)
-target_compile_options(deconv_program INTERFACE
+add_library(deconv_options INTERFACE)
+target_link_libraries(deconv_options INTERFACE deconv::deconv Threads::Threads)
+target_compile_options(deconv_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion $<$<BOOL:${DECONV_WERROR}>:-Werror>
   $<$<BOOL:${DECONV_NATIVE}>:-march=native>
+  # ISO mode keeps g++ from fusing a multiplication with its addition, which clang does by default.
+  $<$<CXX_COMPILER_ID:GNU>:-ffp-contract=fast>
   # g++ 12 takes the deliberately undefined operands inside its own AVX-512 header for mistakes (GCC bug 105593).
-  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-uninitialized$<SEMICOLON>-Wno-maybe-uninitialized>)
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-uninitialized$<SEMICOLON>-Wno-maybe-uninitialized$<SEMICOLON>-Wno-restrict>)
 set(CMAKE_CXX_EXTENSIONS OFF)
+
+# The networks compiled once: every program would otherwise spend most of its compile time on them.
+file(GLOB instance_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/instances/*.cpp")
+add_library(deconv_instances STATIC EXCLUDE_FROM_ALL ${instance_sources})
+target_link_libraries(deconv_instances PUBLIC deconv_options)
+target_compile_definitions(deconv_instances INTERFACE DECONV_COMPILED)
+add_library(deconv_program INTERFACE)
+target_link_libraries(deconv_program INTERFACE deconv_instances)
 
 # ---- the deconv program, at the root of the build folder ---------------------------------------------------------
 if(DECONV_BUILD_TOOLS)

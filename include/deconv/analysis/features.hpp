@@ -175,4 +175,14 @@ void features(const Network<T, Cpu>& network, const Context<Cpu>& context,
   detail::FeatureRun<T>(network, context, std::move(selections), stream, emit, options).run();
 }
 
+#if defined(DECONV_COMPILED) && !defined(DECONV_INSTANCES)
+// Compiled once elsewhere, see instances/cpu.cpp.
+extern template void features<float>(const Network<float, Cpu>&, const Context<Cpu>&,
+                                     std::vector<MapSelection>, const ImageStream<float>&,
+                                     const std::function<void(Feature<float>)>&, const FeatureOptions&);
+extern template void features<double>(const Network<double, Cpu>&, const Context<Cpu>&,
+                                      std::vector<MapSelection>, const ImageStream<double>&,
+                                      const std::function<void(Feature<double>)>&, const FeatureOptions&);
+#endif
+
 }  // namespace deconv

@@ -193,4 +193,16 @@ std::vector<Unit> strongest_units(const Trace<T, D>& trace, const std::string& l
   return units;
 }
 
+#if defined(DECONV_COMPILED) && !defined(DECONV_INSTANCES)
+// Compiled once elsewhere, see instances/cpu.cpp.
+extern template std::vector<Projection<float>> project<float, Cpu>(const Network<float, Cpu>&,
+                                                                   const Context<Cpu>&, const std::string&,
+                                                                   std::span<const TracedUnit<float, Cpu>>,
+                                                                   const ProjectionOptions&);
+extern template std::vector<Projection<double>> project<double, Cpu>(const Network<double, Cpu>&,
+                                                                     const Context<Cpu>&, const std::string&,
+                                                                     std::span<const TracedUnit<double, Cpu>>,
+                                                                     const ProjectionOptions&);
+#endif
+
 }  // namespace deconv

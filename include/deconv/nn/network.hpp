@@ -378,4 +378,10 @@ Trace<T, D> Network<T, D>::forward(const Context<D>& context, const NetworkInput
   return trace;
 }
 
+#if defined(DECONV_COMPILED) && !defined(DECONV_INSTANCES)
+// Compiled once elsewhere, see instances/cpu.cpp.
+extern template class Network<float, Cpu>;
+extern template class Network<double, Cpu>;
+#endif
+
 }  // namespace deconv

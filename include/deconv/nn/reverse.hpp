@@ -341,4 +341,16 @@ Tensor<T, D> reverse(const Network<T, D>& network, const Context<D>& context, co
   return plain;
 }
 
+#if defined(DECONV_COMPILED) && !defined(DECONV_INSTANCES)
+// Compiled once elsewhere, see instances/cpu.cpp.
+extern template Tensor<float, Cpu> reverse<float, Cpu>(const Network<float, Cpu>&, const Context<Cpu>&,
+                                                       const Trace<float, Cpu>&, const std::string&,
+                                                       TensorView<const float, Cpu>, const std::string&,
+                                                       const ReverseOptions&);
+extern template Tensor<double, Cpu> reverse<double, Cpu>(const Network<double, Cpu>&, const Context<Cpu>&,
+                                                         const Trace<double, Cpu>&, const std::string&,
+                                                         TensorView<const double, Cpu>, const std::string&,
+                                                         const ReverseOptions&);
+#endif
+
 }  // namespace deconv

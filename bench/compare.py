@@ -162,7 +162,7 @@ def revision():
 
 def report(options, ours, peers, load):
     """The record: its Markdown text and its data."""
-    command = " ".join(["bench/compare"] + [shlex.quote(word.replace(f"{ROOT}/", "")) for word in sys.argv[1:]])
+    command = " ".join(["bench/compare.py"] + [shlex.quote(word.replace(f"{ROOT}/", "")) for word in sys.argv[1:]])
     about = {"date": datetime.date.today().isoformat(), "machine": machine(), "load_before": load,
              "threads": options.threads, "rounds": options.rounds, "revision": revision(),
              "peers": "left out" if options.no_peers else zfnet_peers.versions(), "command": command}
