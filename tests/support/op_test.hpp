@@ -20,6 +20,7 @@
 /// `exact_integers` (the default where the member is missing) the results on integers must match to the last
 /// bit.
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -159,6 +160,11 @@ double relative_error(TensorView<const T, Cpu> met, TensorView<const double, Cpu
     size += wanted.data()[i] * wanted.data()[i];
   }
   return difference == 0 ? 0 : std::sqrt(difference / size);
+}
+
+/// Whether two numbers differ by at most a millionth of the larger; false for NaN.
+inline bool nearly_equal(double met, double wanted) {
+  return std::abs(met - wanted) <= 1e-6 * std::max(std::abs(met), std::abs(wanted));
 }
 
 /// Elements that are not 0, of all.

@@ -20,10 +20,12 @@ inline constexpr Tolerance few_roundings{2e-7, 4e-16};
 inline constexpr Tolerance short_sums{5e-7, 1e-15};
 /// Square roots or powers of such sums.
 inline constexpr Tolerance powers{1e-6, 3e-15};
-/// The difference of two such terms, which may cancel to a thirtieth.
-inline constexpr Tolerance cancelling_powers{1e-5, 3e-14};
-/// exp and log of values of size 5: their argument's rounding is scaled by its size.
-inline constexpr Tolerance exponentials{2e-6, 4e-15};
+/// The difference of two terms of like size, which may cancel to a thirtieth (a gradient, a normalised
+/// value).
+inline constexpr Tolerance differences{1e-5, 3e-14};
+/// exp of differences of size 5 to 10, whose rounding is scaled by their size, and sums of up to a thousand
+/// of them (in float in the reference).
+inline constexpr Tolerance exponentials{5e-6, 1e-14};
 /// Sums of up to thousands of products, in whatever order the matrix product takes; errors grow like the root
 /// of the count.
 inline constexpr Tolerance long_sums{2e-6, 4e-15};
