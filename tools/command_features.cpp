@@ -2,6 +2,7 @@
 // patch.
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <numeric>
 
@@ -29,6 +30,17 @@ struct FeaturesOptions : CommonOptions, RuleOptions {
 };
 
 constexpr std::size_t seen_bytes = std::size_t{64} << 20;
+
+/// Columns that leave the fewest places of the last row empty, of those that make the whole neither high nor
+/// very wide; a block is about twice as wide as high.
+Index columns_for(Index blocks) {
+  const auto square = std::max<Index>(1, std::lround(std::sqrt(static_cast<double>(blocks) / 2)));
+  Index best = square;
+  const auto empty = [&](Index columns) { return (blocks + columns - 1) / columns * columns - blocks; };
+  for (Index columns = square; columns <= std::min(blocks, 2 * square); ++columns)
+    if (empty(columns) < empty(best)) best = columns;
+  return best;
+}
 
 /// `count` of the maps, drawn without repetition by the seed and the layer's name, in ascending order.
 std::vector<Index> random_maps(std::uint64_t seed, const std::string& layer, Index maps, Index count) {
@@ -71,7 +83,9 @@ class Collector {
     viz::FeatureBlock block;
     block.caption = message("map ", feature.map);
     std::vector<io::Image> projections;
-    if (pictures_) projections = viz::projection_pictures(feature.projections, model_.channel_order());
+    if (pictures_)
+      projections = viz::projection_pictures(feature.projections, model_.channel_order(),
+                                             viz::StretchScope::each, contrast_percentile);
     for (std::size_t i = 0; i < feature.hits.size(); ++i) {
       const auto& hit = feature.hits[i];
       const PlaneBox& box = feature.projections[i].box;
@@ -101,6 +115,7 @@ class Collector {
     for (auto& block : blocks.mapped())
       if (!block.tiles.empty()) shown.push_back(std::move(block));
     viz::FeatureMontageOptions how;
+    how.columns = columns_for(static_cast<Index>(shown.size()));
     how.tiles_across = std::max<Index>(1, static_cast<Index>(std::ceil(std::sqrt(options_.top))));
     return viz::feature_montage(shown, how);
   }
@@ -148,7 +163,11 @@ Found find_features(const FeaturesOptions& options, const LoadedModel& model, co
   ImageStream<float> stream;
   stream.next = [&]() -> const ImageBatch<float>* {
     batch = loader.next();
-    if (!batch) return nullptr;
+    if (!batch) {
+      // The activations of whole batches go back to the system before projections want memory of their own.
+      context.workspace()->release();
+      return nullptr;
+    }
     current.images = batch->images.view();
     current.numbers.assign(batch->indices.begin(), batch->indices.end());
     found.images += static_cast<Index>(current.numbers.size());
@@ -270,6 +289,8 @@ void add_features(CLI::App& program, Action& action) {
   add_model_options(command, *options);
   add_work_options(command, *options);
   add_preprocess_options(command, *options);
+  // Nine layers of sixteen images are more memory than they save time.
+  options->batch = 8;
   add_data_options(command, *options);
   add_rule_options(command, *options);
   command.get_option("--data")->required();

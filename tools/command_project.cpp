@@ -93,13 +93,15 @@ io::Image picture_in_place(const Projection<float>& projection, Index height, In
                            io::ChannelOrder order) {
   Projection<float> whole;
   whole.pixels = projection.in_plane(height, width);
-  return viz::projection_pictures(std::span(&whole, 1), order).front();
+  return viz::projection_pictures(std::span(&whole, 1), order, viz::StretchScope::each, contrast_percentile)
+      .front();
 }
 
 /// Each unit beside the patch that it saw.
 io::Image pairs_of(const ProjectOptions& options, const Projections& projections, const Inputs& inputs,
                    io::ChannelOrder order) {
-  std::vector<io::Image> pictures = viz::projection_pictures(projections, order);
+  std::vector<io::Image> pictures =
+      viz::projection_pictures(projections, order, viz::StretchScope::each, contrast_percentile);
   std::vector<viz::FeatureBlock> blocks;
   for (std::size_t i = 0; i < projections.size(); ++i) {
     const Projection<float>& projection = projections[i];

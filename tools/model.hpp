@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "deconv/io/model.hpp"
-#include "network_cpu.hpp"
+#include "deconv/nn/network.hpp"
 #include "options.hpp"
 
 namespace deconv::tool {

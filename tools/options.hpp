@@ -19,6 +19,10 @@ namespace deconv::tool {
 /// What a command does once the whole command line was understood.
 using Action = std::function<void()>;
 
+/// Projections are drawn with this share of their values inside the range of colours: a few extreme pixels
+/// would leave all others grey.
+inline constexpr double contrast_percentile = 99;
+
 /// What every command knows.
 struct CommonOptions {
   std::string device = "cpu";
