@@ -152,7 +152,7 @@ void each_backend(const Visit& visit) {
 
 /// ||met - wanted|| / ||wanted||; NaN where anything is NaN.
 template <class T>
-double relative_error(TensorView<const T, Cpu> met, TensorView<const double, Cpu> wanted) {
+double error_against(TensorView<const T, Cpu> met, TensorView<const double, Cpu> wanted) {
   double difference = 0, size = 0;
   for (Index i = 0; i < wanted.count(); ++i) {
     const double d = static_cast<double>(met.data()[i]) - wanted.data()[i];
@@ -229,7 +229,7 @@ void compare_outputs(const Op& op, const std::string& where, bool integers, cons
                          : sizeof(T) == 4                     ? op.tolerance.of_float
                                                               : op.tolerance.of_double;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const double error = relative_error<T>(met[i], wanted[i]);
+    const double error = error_against<T>(met[i], wanted[i]);
     INFO(op.name() << ", " << where << ", " << (integers ? "integers" : "random") << ", output " << i
                    << (sizeof(T) == 4 ? ", float" : ", double") << ": error " << error << ", allowed "
                    << allowed);
@@ -333,7 +333,7 @@ inline void check_gradient(const std::string& name, const Operand& x_operand, co
       wanted.data()[i] = (above - inner_product(result, y)) / (2 * step);
       x.data()[i] = here;
     }
-    const double error = relative_error<double>(met, wanted);
+    const double error = error_against<double>(met, wanted);
     INFO(name << " " << name_of(layout) << ": error " << error << " against finite differences");
     CHECK(share_of_nonzero(met) > 0);
     CHECK_FALSE(!(error <= tolerance::finite_differences));

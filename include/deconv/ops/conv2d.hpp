@@ -36,6 +36,10 @@ inline void check_conv2d(const Shape& src, const Shape& weights, const Shape& bi
                       " does not fit input ", src, " and weights ", weights);
 }
 
+/// What convolutions compute in: the faster layout, and the only one in which oneDNN's bits do not depend on
+/// the number of threads.
+inline constexpr Layout convolution_layout = Layout::nhwc;
+
 /// Runs `body` on a view in `layout`: the given one, or a copy.
 template <class T, class Body>
 void with_source_in(const Context<Cpu>& context, TensorView<const T, Cpu> view, Layout layout,
@@ -71,10 +75,12 @@ void conv2d_forward(const Context<Cpu>& context, TensorView<const T, Cpu> src,
                       dst.shape());
   if (dst.count() == 0) return;
   Conv2dCache<T, Cpu> own;
-  detail::with_source_in(context, src, dst.layout(), [&](TensorView<const T, Cpu> from) {
-    const auto c = cpu::forward_correlation(src.shape(), dst.layout(), dst.shape(), params);
-    cpu::correlate<T>(context, {0, {}}, c, from.data(), weights.data(), {bias.data(), negative_slope},
-                      dst.data(), cache ? *cache : own);
+  detail::with_source_in(context, src, detail::convolution_layout, [&](TensorView<const T, Cpu> from) {
+    detail::with_target_in(context, dst, detail::convolution_layout, [&](TensorView<T, Cpu> to) {
+      const auto c = cpu::forward_correlation(src.shape(), to.layout(), dst.shape(), params);
+      cpu::correlate<T>(context, {0, {}}, c, from.data(), weights.data(), {bias.data(), negative_slope},
+                        to.data(), cache ? *cache : own);
+    });
   });
 }
 
@@ -92,7 +98,11 @@ void conv2d_reverse_data(const Context<Cpu>& context, TensorView<const T, Cpu> d
                        "conv2d reverse");
   if (diff_src.count() == 0) return;
   Conv2dCache<T, Cpu> own;
-  cpu::convolution_reverse_data<T>(context, diff_dst, weights, params, diff_src, cache ? *cache : own);
+  detail::with_source_in(context, diff_dst, detail::convolution_layout, [&](TensorView<const T, Cpu> from) {
+    detail::with_target_in(context, diff_src, detail::convolution_layout, [&](TensorView<T, Cpu> to) {
+      cpu::convolution_reverse_data<T>(context, from, weights, params, to, cache ? *cache : own);
+    });
+  });
 }
 
 /// Gradients of weights (K x C/groups x R x S) and, unless the view is empty, of the bias (K), summed over
@@ -103,19 +113,22 @@ void conv2d_reverse_weights(const Context<Cpu>& context, TensorView<const T, Cpu
                             TensorView<T, Cpu> diff_weights, TensorView<T, Cpu> diff_bias) {
   detail::check_conv2d(src.shape(), diff_weights.shape(), diff_bias.shape(), !diff_bias.empty(), params,
                        diff_dst.shape(), "conv2d reverse to weights");
-  detail::with_source_in(context, src, diff_dst.layout(), [&](TensorView<const T, Cpu> from) {
-    const auto c = cpu::forward_correlation(src.shape(), diff_dst.layout(), diff_dst.shape(), params);
+  detail::with_source_in(context, src, detail::convolution_layout, [&](TensorView<const T, Cpu> from) {
+    detail::with_source_in(
+        context, diff_dst, detail::convolution_layout, [&](TensorView<const T, Cpu> signal) {
+          const auto c = cpu::forward_correlation(src.shape(), signal.layout(), diff_dst.shape(), params);
 #if defined(DECONV_WITH_ONEDNN)
-    if constexpr (std::is_same_v<T, float>) {
-      try {
-        return cpu::onednn_correlate_reverse_weights(context, c, from.data(), diff_dst.data(),
-                                                     diff_weights.data(), diff_bias.data());
-      } catch (const dnnl::error&) {  // a geometry that oneDNN does not do
-      }
-    }
+          if constexpr (std::is_same_v<T, float>) {
+            try {
+              return cpu::onednn_correlate_reverse_weights(context, c, from.data(), signal.data(),
+                                                           diff_weights.data(), diff_bias.data());
+            } catch (const dnnl::error&) {  // a geometry that oneDNN does not do
+            }
+          }
 #endif
-    cpu::eigen_correlate_reverse_weights<T>(context, c, from.data(), diff_dst.data(), diff_weights.data(),
-                                            diff_bias.data());
+          cpu::eigen_correlate_reverse_weights<T>(context, c, from.data(), signal.data(), diff_weights.data(),
+                                                  diff_bias.data());
+        });
   });
 }
 

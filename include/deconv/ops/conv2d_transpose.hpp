@@ -55,11 +55,12 @@ void conv2d_transpose_reverse_data(const Context<Cpu>& context, TensorView<const
   detail::check_conv2d(diff_dst.shape(), weights.shape(), {}, false, convolution, diff_src.shape(),
                        "conv2d_transpose reverse");
   Conv2dCache<T, Cpu> own;
-  detail::with_source_in(context, diff_dst, diff_src.layout(), [&](TensorView<const T, Cpu> from) {
-    const auto c =
-        cpu::forward_correlation(diff_dst.shape(), diff_src.layout(), diff_src.shape(), convolution);
-    cpu::correlate<T>(context, {0, {}}, c, from.data(), weights.data(), {}, diff_src.data(),
-                      cache ? *cache : own);
+  detail::with_source_in(context, diff_dst, detail::convolution_layout, [&](TensorView<const T, Cpu> from) {
+    detail::with_target_in(context, diff_src, detail::convolution_layout, [&](TensorView<T, Cpu> to) {
+      const auto c = cpu::forward_correlation(diff_dst.shape(), to.layout(), diff_src.shape(), convolution);
+      cpu::correlate<T>(context, {0, {}}, c, from.data(), weights.data(), {}, to.data(),
+                        cache ? *cache : own);
+    });
   });
 }
 
