@@ -13,6 +13,7 @@
 #include "deconv/core/tensor.hpp"
 #include "deconv/core/tensor_view.hpp"
 #include "deconv/core/workspace.hpp"
+
 #include "deconv/ops/add.hpp"
 #include "deconv/ops/average_pool2d.hpp"
 #include "deconv/ops/batch_norm.hpp"
@@ -31,6 +32,7 @@
 #include "deconv/ops/cpu/correlation.hpp"
 #include "deconv/ops/cpu/dropout.hpp"
 #include "deconv/ops/cpu/eigen_correlation.hpp"
+#include "deconv/ops/cpu/few_channel_reverse.hpp"
 #include "deconv/ops/cpu/lanes.hpp"
 #include "deconv/ops/cpu/lrn.hpp"
 #include "deconv/ops/cpu/matrix_product.hpp"
@@ -72,9 +74,11 @@
 #include "deconv/ops/window2d.hpp"
 #include "deconv/ops/window_copy.hpp"
 #include "deconv/ops/window_taps.hpp"
+
 #include "deconv/nn/graph.hpp"
 #include "deconv/nn/graph_builder.hpp"
 #include "deconv/nn/graph_inl.hpp"
+#include "deconv/nn/graph_shapes.hpp"
 #include "deconv/nn/initialise.hpp"
 #include "deconv/nn/layer.hpp"
 #include "deconv/nn/layers/convolution.hpp"
@@ -98,6 +102,7 @@
 #include "deconv/nn/reverse_state.hpp"
 #include "deconv/nn/topology.hpp"
 #include "deconv/nn/trace.hpp"
+
 #include "deconv/io/atomic_file.hpp"
 #include "deconv/io/caffe_layers.hpp"
 #include "deconv/io/dataset.hpp"
@@ -116,12 +121,14 @@
 #include "deconv/io/stb_decoder.hpp"
 #include "deconv/io/stb_encoder.hpp"
 #include "deconv/io/text_format.hpp"
+
 #include "deconv/analysis/class_activation_map.hpp"
 #include "deconv/analysis/features.hpp"
 #include "deconv/analysis/filters.hpp"
 #include "deconv/analysis/projection.hpp"
 #include "deconv/analysis/resize_plane.hpp"
 #include "deconv/analysis/top_activations.hpp"
+
 #include "deconv/viz/activation_pictures.hpp"
 #include "deconv/viz/canvas.hpp"
 #include "deconv/viz/colour_map.hpp"

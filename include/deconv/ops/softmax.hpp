@@ -11,11 +11,11 @@ void softmax_forward(const Context<Cpu>& context, const T* src, deconv::detail::
 template <class T>
 void log_softmax_forward(const Context<Cpu>& context, const T* src, deconv::detail::AxisSpan span, T* dst);
 template <class T>
-void softmax_reverse(const Context<Cpu>& context, const T* dst, const T* diff_dst, deconv::detail::AxisSpan span,
-                     T* diff_src);
+void softmax_reverse(const Context<Cpu>& context, const T* dst, const T* diff_dst,
+                     deconv::detail::AxisSpan span, T* diff_src);
 template <class T>
-void log_softmax_reverse(const Context<Cpu>& context, const T* dst, const T* diff_dst, deconv::detail::AxisSpan span,
-                         T* diff_src);
+void log_softmax_reverse(const Context<Cpu>& context, const T* dst, const T* diff_dst,
+                         deconv::detail::AxisSpan span, T* diff_src);
 }  // namespace cpu
 
 /// dst = exp(src) / the sum of exp(src) along `axis` (negative: from the back), computed after subtracting
