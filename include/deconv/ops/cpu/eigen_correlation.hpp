@@ -103,7 +103,7 @@ void eigen_correlate(const Context<Cpu>& context, const Correlation& c, const T*
         inner::gather_patches(c, src_view, n, g, first, last, patches.data());
         const inner::ConstMatrix<T> a(patches.data(), pixels, patch, Eigen::OuterStride<>(patch));
         const inner::ConstMatrix<T> b(packed.data() + g * patch * maps, patch, maps,
-                                       Eigen::OuterStride<>(maps));
+                                      Eigen::OuterStride<>(maps));
         product.noalias() = a * b;
         inner::store(epilogue, g, product, dst_view, n, first * c.out_width);
       }
