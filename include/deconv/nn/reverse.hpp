@@ -197,6 +197,8 @@ class ReverseRun {
     const ReverseRegion& below = regions_[first_wanted(step)];
     if (!above.whole && (traits.reach == Reach::whole || (traits.reach == Reach::window && below.whole)))
       working = {true, true, {}, 0, 0};
+    if (!working.whole && overwrites(layer, options_, rows_.front().trace->shape(step.inputs[0])))
+      working = with_later_windows(working, traits.window);
     if (!working.same_as(above)) signal = moved(signal, above, working, plane);
     run_layer(i, layer, traits, working, std::move(signal));
   }

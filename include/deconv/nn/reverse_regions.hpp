@@ -44,6 +44,27 @@ inline ReverseRegion region_of(const Footprint& footprint, const Shape& shape) {
   return region;
 }
 
+/// Whether a layer is a pooling whose windows overlap and the last one's signal stays: then windows without a
+/// signal count as well, since they overwrite with zero.
+template <class T, Device D>
+bool overwrites(const Layer<T, D>& layer, const ReverseOptions& options, const Shape& src) {
+  if (options.overlap != OverlapRule::last || !layer.switch_taps(src)) return false;
+  const Window2d& w = layer.traits().window;
+  return w.reach_y() > w.stride_y || w.reach_x() > w.stride_x;
+}
+
+/// A region of a pooling's output grown by the windows that come later in raster order and reach into what
+/// the region covers.
+inline ReverseRegion with_later_windows(ReverseRegion region, const Window2d& w) {
+  const Index rows = (w.reach_y() - 1) / w.stride_y, columns = (w.reach_x() - 1) / w.stride_x;
+  region.footprint.y.high += rows;
+  region.footprint.x.low -= columns;
+  region.footprint.x.high += columns;
+  region.height += rows;
+  region.width += 2 * columns;
+  return region;
+}
+
 /// What of a layer's input a reverse pass reaches when `above` is its region of the output.
 template <class T, Device D>
 Footprint reached_below(const Layer<T, D>& layer, const ReverseOptions& options, const ReverseRegion& above,
@@ -54,6 +75,10 @@ Footprint reached_below(const Layer<T, D>& layer, const ReverseOptions& options,
   const LayerTraits traits = layer.traits();
   if (traits.reach == Reach::pointwise) return above.footprint;
   if (traits.reach == Reach::whole) return everything;
+  // The largest number that a switch may hold marks windows beyond the plane, see gather_window.
+  if (overwrites(layer, options, src))
+    for (const Index numbers : {Index{1} << 8, Index{1} << 16, Index{1} << 32})
+      if (layer.switch_taps(src) == numbers) return everything;
   const Window2d& w = traits.window;
   return footprint_of(through_window(above.footprint.y, w.stride_y, w.padding.top, w.reach_y()),
                       through_window(above.footprint.x, w.stride_x, w.padding.left, w.reach_x()));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <span>
 
 #include "deconv/core/context.hpp"
@@ -44,8 +45,8 @@ void gather_window(const Context<Cpu>& context, Source<T, Cpu> plane, Index imag
   if (dst.count() > 0) cpu::copy_windows<T>(context, plane.slice(image, 1), top, left, T(0), dst);
 }
 
-/// The same for switches. A switch outside its plane is 0; signals there must be 0 too (zero_outside) for an
-/// unpooling to leave it out.
+/// The same for switches. A switch outside its plane is the largest number that it may hold, a tap that only
+/// windows of exactly 256 (65536, ...) taps have, so that unpooling leaves it out.
 inline void gather_window(const Context<Cpu>& context, SwitchesView<const std::byte, Cpu> plane, Index image,
                           Index top, Index left, SwitchesView<std::byte, Cpu> dst) {
   detail::check_gather_window(plane.shape(), plane.layout(), image, dst.shape(), dst.layout());
@@ -55,7 +56,7 @@ inline void gather_window(const Context<Cpu>& context, SwitchesView<const std::b
   dst.visit([&]<class T>(TensorView<T, Cpu> to) {
     const TensorView<const T, Cpu> from(reinterpret_cast<const T*>(plane.data()), plane.shape(),
                                         plane.layout());
-    cpu::copy_windows<T>(context, from.slice(image, 1), top, left, T(0), to);
+    cpu::copy_windows<T>(context, from.slice(image, 1), top, left, std::numeric_limits<T>::max(), to);
   });
 }
 
