@@ -5,7 +5,6 @@
 #include <complex>
 #include <cstddef>
 #include <numbers>
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
