@@ -14,12 +14,12 @@ namespace detail {
 using deconv::detail::Coverage;
 
 /// One line of windows that covers a line of pixels: its signals and switches, and the first of the taps that
-/// meet it.
+/// meet it. The next line of windows begins `to_next` elements on; 0 on the last.
 template <class T, class S>
 struct CoveringLine {
   const T* signals;
   const S* switches;
-  Index first_tap;
+  Index first_tap, to_next;
 };
 
 /// dst = what `Lines` times `Columns` covering windows give one pixel, on top of what stands there when
@@ -78,9 +78,19 @@ inline void gather_pixel(const CoveringLine<T, S>* lines, const Coverage::Entry*
 template <std::size_t Lines, bool Resumed, bool Streamed, OverlapRule Overlap, class T, class S>
 void gather_line(const CoveringLine<T, S>* lines, const Coverage& columns, Index width, Index channels,
                  T* dst) {
+  Index asked_for = -1;
   for (Index x = 0; x < width; ++x, dst += channels) {
     const auto* begin = columns.begin(x);
     const auto count = columns.end(x) - begin;
+    if (count > 0 && begin->output != asked_for) {
+      // What the next line of windows adds, asked for while this one is worked on: half of the time
+      // otherwise.
+      asked_for = begin->output;
+      const CoveringLine<T, S>& line = lines[Lines - 1];
+      const Index ahead = asked_for * channels + line.to_next;
+      prefetch(line.signals + ahead, channels * static_cast<Index>(sizeof(T)));
+      prefetch(line.switches + ahead, channels * static_cast<Index>(sizeof(S)));
+    }
     if (count == 1) {
       gather_pixel<Lines, 1, Resumed, Streamed, Overlap>(lines, begin, channels, dst);
     } else if (count == 2) {
@@ -115,7 +125,8 @@ void unpool2d_nhwc(const Context<Cpu>& context, TensorView<const T, Cpu> diff_ds
     T* dst = diff_src.data() + row * width * channels;
     const auto line = [&](const Coverage::Entry& covering) {
       const Index at = (n * out_height + covering.output) * out_width * channels;
-      return CoveringLine<T, S>{diff_dst.data() + at, switches + at, covering.tap * w.kernel_x};
+      const Index to_next = covering.output + 1 < out_height ? out_width * channels : 0;
+      return CoveringLine<T, S>{diff_dst.data() + at, switches + at, covering.tap * w.kernel_x, to_next};
     };
     const auto* r = rows.begin(y);
     if (rows.end(y) - r == 0) {
