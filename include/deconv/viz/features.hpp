@@ -52,10 +52,11 @@ struct FeatureMontageOptions {
 enum class StretchScope : std::uint8_t { each, common };
 
 /// Projections of one map as pictures with zero in mid-grey; `order` is the network's order of channels. Of
-/// projections with other than 1 or 3 channels the mean over the channels is drawn.
+/// projections with other than 1 or 3 channels the mean over the channels is drawn. A few values are much
+/// larger than the others, hence the percentile; see symmetric_range.
 [[nodiscard]] inline std::vector<io::Image> projection_pictures(
     std::span<const Projection<float>> projections, io::ChannelOrder order = io::ChannelOrder::rgb,
-    StretchScope scope = StretchScope::each, double percentile = 100) {
+    StretchScope scope = StretchScope::each, double percentile = 99.5) {
   ValueRange common;
   if (scope == StretchScope::common) {
     std::vector<float> values;
