@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "deconv/core/parallel.hpp"
@@ -32,6 +33,12 @@ struct PixelPlanes {
 template <class T>
 void average_pool2d_forward(const Context<Cpu>& context, TensorView<const T, Cpu> src,
                             const AveragePool2dParams& params, TensorView<T, Cpu> dst) {
+  if (goes_through_nhwc(src)) {
+    const auto from = in_nhwc<T>(context, src);
+    auto to = context.make<T>(dst.shape(), Layout::nhwc);
+    cpu::average_pool2d_forward<T>(context, from, params, to.view());
+    return deconv::copy_layout<T>(context, to, dst);
+  }
   const detail::PixelPlanes planes(src.shape(), src.layout());
   const Window2d& w = params.window;
   const Index height = src[2], width = src[3], out_height = dst[2], out_width = dst[3], step = planes.step;
@@ -63,6 +70,12 @@ template <class T>
 void average_pool2d_reverse(const Context<Cpu>& context, TensorView<const T, Cpu> diff_dst,
                             const AveragePool2dParams& params, TensorView<T, Cpu> diff_src,
                             const OutputOrigins* origins) {
+  if (goes_through_nhwc(diff_src)) {
+    const auto from = in_nhwc<T>(context, diff_dst);
+    auto to = context.make<T>(diff_src.shape(), Layout::nhwc);
+    cpu::average_pool2d_reverse<T>(context, from, params, to.view(), origins);
+    return deconv::copy_layout<T>(context, to, diff_src);
+  }
   const detail::PixelPlanes planes(diff_src.shape(), diff_src.layout());
   const Window2d& w = params.window;
   const Index height = diff_src[2], width = diff_src[3], out_height = diff_dst[2], out_width = diff_dst[3],

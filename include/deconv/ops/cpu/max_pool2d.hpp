@@ -7,6 +7,7 @@
 
 #include "deconv/core/parallel.hpp"
 #include "deconv/ops/cpu/lanes.hpp"
+#include "deconv/ops/cpu/through_nhwc.hpp"
 #include "deconv/ops/max_pool2d.hpp"
 #include "deconv/ops/window_taps.hpp"
 
@@ -191,6 +192,15 @@ void max_pool2d_nchw(const Context<Cpu>& context, TensorView<const T, Cpu> src, 
 template <class T>
 void max_pool2d_forward(const Context<Cpu>& context, TensorView<const T, Cpu> src, const Window2d& window,
                         TensorView<T, Cpu> dst, SwitchesView<std::byte, Cpu> switches) {
+  if (goes_through_nhwc(src)) {
+    const auto from = in_nhwc<T>(context, src);
+    auto to = context.make<T>(dst.shape(), Layout::nhwc);
+    auto taps = like_in_nhwc(context, switches, window.taps());
+    cpu::max_pool2d_forward<T>(context, from, window, to.view(), taps.view());
+    deconv::copy_layout<T>(context, to, dst);
+    if (!switches.empty()) copy_switches(context, taps, switches);
+    return;
+  }
   const auto run = [&](auto* data) {
     if (src.layout() == Layout::nhwc)
       detail::max_pool2d_nhwc(context, src, window, dst, data);

@@ -181,6 +181,15 @@ template <class T>
 void unpool2d(const Context<Cpu>& context, TensorView<const T, Cpu> diff_dst,
               SwitchesView<const std::byte, Cpu> switches, const Window2d& window, OverlapRule overlap,
               TensorView<T, Cpu> diff_src) {
+  if (goes_through_nhwc(diff_src)) {
+    const auto from = in_nhwc<T>(context, diff_dst);
+    auto taps = like_in_nhwc(context, switches, window.taps());
+    if (!taps.empty()) copy_switches(context, switches, taps);
+    auto to = context.make<T>(diff_src.shape(), Layout::nhwc);
+    cpu::unpool2d<T>(context, from, taps.view(), window, overlap, to.view());
+    deconv::copy_layout<T>(context, to, diff_src);
+    return;
+  }
   switches.visit([&](auto view) {
     const auto run = [&](auto rule) {
       constexpr OverlapRule Overlap = decltype(rule)::value;
