@@ -45,7 +45,7 @@ std::vector<Unit> two_units(const TensorView<const float, Cpu>& view, std::size_
       {bottom, 0}, {bottom / 2, 0},         {0, right}};
   std::vector<Unit> units;
   for (const std::size_t which : {turn, turn + 3}) {
-    const auto [y, x] = places[which % places.size()];
+    const Index y = places[which % places.size()].first, x = places[which % places.size()].second;
     Unit best{static_cast<Index>(which) % view[0], 0, y, x};
     const auto at = [&](Index map) {
       return planes ? view(best.image, map, y, x) : view.data()[best.image * view[1] + map];
