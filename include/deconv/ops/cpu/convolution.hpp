@@ -81,9 +81,9 @@ class ConvolutionCache {
 /// Runs a correlation on the best backend: oneDNN for float where it is built in and knows the geometry, else
 /// Eigen.
 template <class T>
-void correlate(const Context<Cpu>& context, const typename ConvolutionCache<T>::Role& role,
+void correlate(const Context<Cpu>& context, [[maybe_unused]] const typename ConvolutionCache<T>::Role& role,
                const Correlation& c, const T* src, const T* weights, const Epilogue<T>& epilogue, T* dst,
-               ConvolutionCache<T>& cache) {
+               [[maybe_unused]] ConvolutionCache<T>& cache) {
 #if defined(DECONV_WITH_ONEDNN)
   if constexpr (std::is_same_v<T, float>) {
     const auto primitive =
