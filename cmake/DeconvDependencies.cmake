@@ -67,6 +67,11 @@ foreach(_deconv_pair "nlohmann_json::nlohmann_json|nlohmann_json CONFIG" "protoz
   endif()
 endforeach()
 
+set(DECONV_WITH_ZLIB OFF)
+if(TARGET ZLIB::ZLIB)
+  set(DECONV_WITH_ZLIB ON)
+endif()
+
 # oneDNN's convolutions where it is there.
 set(DECONV_ONEDNN AUTO CACHE STRING "Use oneDNN on the CPU: AUTO (where found), ON (or fail), OFF")
 set_property(CACHE DECONV_ONEDNN PROPERTY STRINGS AUTO ON OFF)

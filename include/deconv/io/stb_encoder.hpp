@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(DECONV_WITH_ZLIB)
+#include <zlib.h>
+#endif
+
 #pragma push_macro("INCLUDE_STB_IMAGE_WRITE_H")
 #pragma push_macro("STB_IMAGE_WRITE_IMPLEMENTATION")
 #pragma push_macro("STB_IMAGE_WRITE_STATIC")
@@ -25,6 +29,9 @@
 #define STB_IMAGE_WRITE_STATIC
 #define STBI_WRITE_NO_STDIO
 #define STBIW_ASSERT(x) ((void)0)
+#if defined(DECONV_WITH_ZLIB)
+#define STBIW_ZLIB_COMPRESS deflate_quickly
+#endif
 
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
@@ -39,6 +46,22 @@
 #endif
 
 namespace deconv::io::stb_encoder {
+#if defined(DECONV_WITH_ZLIB)
+/// zlib at its quickest in place of stb's own compressor, which takes most of the time of a montage. The
+/// result is malloc's, as stb expects; null when memory is out.
+static unsigned char* deflate_quickly(unsigned char* data, int length, int* compressed_length,
+                                      int /*quality*/) {
+  uLongf bytes = compressBound(static_cast<uLong>(length));
+  auto* result = static_cast<unsigned char*>(std::malloc(bytes));
+  if (result == nullptr) return nullptr;
+  if (compress2(result, &bytes, data, static_cast<uLong>(length), Z_BEST_SPEED) != Z_OK) {
+    std::free(result);
+    return nullptr;
+  }
+  *compressed_length = static_cast<int>(bytes);
+  return result;
+}
+#endif
 #if __has_include(<stb/stb_image_write.h>)
 #include <stb/stb_image_write.h>
 #elif __has_include(<stb_image_write.h>)
@@ -53,6 +76,7 @@ namespace deconv::io::stb_encoder {
 #endif
 
 #undef STBI_WRITE_NO_STDIO
+#undef STBIW_ZLIB_COMPRESS
 #pragma pop_macro("STBIW_ASSERT")
 #pragma pop_macro("STBIWDEF")
 #pragma pop_macro("STB_IMAGE_WRITE_STATIC")
