@@ -210,7 +210,9 @@ Score score_ten_crops(const ClassifyOptions& options, const LoadedModel& model, 
 }
 
 void classify_data(const ClassifyOptions& options, const LoadedModel& model, const Context<Cpu>& context) {
-  const auto set = io::open_dataset(options.data);
+  // Folders are classes in the order of the labels; lists and records number their classes themselves.
+  const bool folder = std::filesystem::is_directory(options.data);
+  const auto set = io::open_dataset(options.data, folder ? options.labels : std::filesystem::path());
   std::optional<Timing> timing;
   const Score score = timed(options.repeat, timing, [&] {
     return options.crops == 1 ? score_single(options, model, context, *set)

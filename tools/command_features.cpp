@@ -5,6 +5,7 @@
 #include <cmath>
 #include <iostream>
 #include <numeric>
+#include <utility>
 
 #include "arrays.hpp"
 #include "deconv/analysis/features.hpp"
@@ -27,6 +28,7 @@ struct FeaturesOptions : CommonOptions, RuleOptions {
   std::string maps;
   std::optional<Index> random;
   Index top = 9;
+  std::string patch = "field";
 };
 
 constexpr std::size_t seen_bytes = std::size_t{64} << 20;
@@ -71,6 +73,57 @@ std::vector<MapSelection> selections_of(const FeaturesOptions& options, const Lo
   return selections;
 }
 
+/// The part of a projection's box that holds its signal: 98 % of the energy of its rows and of its columns,
+/// made square where the box allows it.
+PlaneBox signal_box(const Projection<float>& projection) {
+  const Index height = projection.box.height(), width = projection.box.width();
+  std::vector<double> rows(static_cast<std::size_t>(height)), columns(static_cast<std::size_t>(width));
+  const float* value = projection.pixels.data();
+  for (Index c = 0; c < projection.pixels[0]; ++c)
+    for (double& row : rows)
+      for (double& column : columns) {
+        const double energy = static_cast<double>(*value) * static_cast<double>(*value);
+        row += energy;
+        column += energy;
+        ++value;
+      }
+  const auto span = [](const std::vector<double>& energy) {
+    const double total = std::accumulate(energy.begin(), energy.end(), 0.0);
+    Index first = 0, last = static_cast<Index>(energy.size());
+    double before = 0, behind = 0;
+    while (first + 1 < last && (before += energy[static_cast<std::size_t>(first)]) <= 0.01 * total) ++first;
+    while (last - 1 > first && (behind += energy[static_cast<std::size_t>(last - 1)]) <= 0.01 * total) --last;
+    return std::pair(first, last);
+  };
+  auto [top, bottom] = span(rows);
+  auto [left, right] = span(columns);
+  const auto widen = [](Index& first, Index& last, Index wanted, Index limit) {
+    const Index size = std::min(std::max(last - first, wanted), limit);
+    first = std::clamp<Index>((first + last - size) / 2, 0, limit - size);
+    last = first + size;
+  };
+  constexpr Index least = 24;
+  const Index side = std::max({bottom - top, right - left, least});
+  widen(top, bottom, side, height);
+  widen(left, right, side, width);
+  return {projection.box.top + top, projection.box.left + left, projection.box.top + bottom,
+          projection.box.left + right};
+}
+
+/// The pixels of a projection inside a box that lies in its own.
+Projection<float> part_of(const Projection<float>& projection, const PlaneBox& box) {
+  Projection<float> part{projection.unit, projection.activation, box,
+                         Tensor<float, Cpu>({projection.pixels[0], box.height(), box.width()})};
+  float* out = part.pixels.data();
+  for (Index c = 0; c < projection.pixels[0]; ++c)
+    for (Index y = box.top; y < box.bottom; ++y)
+      out = std::copy_n(projection.pixels.data() +
+                            (c * projection.box.height() + y - projection.box.top) * projection.box.width() +
+                            box.left - projection.box.left,
+                        box.width(), out);
+  return part;
+}
+
 /// Receives features layer by layer and turns each layer into its montage and its part of the document.
 class Collector {
  public:
@@ -82,10 +135,6 @@ class Collector {
     Document hits = Document::array();
     viz::FeatureBlock block;
     block.caption = message("map ", feature.map);
-    std::vector<io::Image> projections;
-    if (pictures_)
-      projections = viz::projection_pictures(feature.projections, model_.channel_order(),
-                                             viz::StretchScope::each, contrast_percentile);
     for (std::size_t i = 0; i < feature.hits.size(); ++i) {
       const auto& hit = feature.hits[i];
       const PlaneBox& box = feature.projections[i].box;
@@ -95,10 +144,17 @@ class Collector {
       line["x"] = hit.x;
       line["activation"] = number(hit.activation);
       line["receptive_field"] = to_document(box);
+      if (pictures_) {
+        const PlaneBox shown = options_.patch == "signal" ? signal_box(feature.projections[i]) : box;
+        line["shown"] = to_document(shown);
+        const Projection<float> part = part_of(feature.projections[i], shown);
+        const io::Image projected = viz::projection_pictures(std::span(&part, 1), model_.channel_order(),
+                                                             viz::StretchScope::each, contrast_percentile)
+                                        .front();
+        // Scaled at once: a deep layer's full-size patches of all maps would take hundreds of megabytes.
+        block.tiles.push_back({small(projected), small(viz::patch_under(seen_.get(hit.image), shown))});
+      }
       hits.push_back(std::move(line));
-      if (!pictures_) continue;
-      // Scaled at once: a deep layer's full-size patches of all maps would take hundreds of megabytes.
-      block.tiles.push_back({small(projections[i]), small(viz::patch_under(seen_.get(hit.image), box))});
     }
     if (layers_.empty() || layers_.back()["layer"] != feature.layer)
       layers_.push_back({{"layer", feature.layer}, {"maps", Document::array()}});
@@ -251,7 +307,7 @@ void run_features(const FeaturesOptions& options) {
                       ": a picture holds one layer; a folder wanted for several");
   const LoadedModel model = load_model(options);
   static_cast<void>(selections_of(options, model));
-  const auto set = io::open_dataset(options.data, options.labels);
+  const auto set = io::open_dataset(options.data);
   std::optional<Timing> timing;
   Found found = timed(options.repeat, timing,
                       [&] { return find_features(options, model, context, *set, kind != OutputKind::none); });
@@ -268,11 +324,16 @@ void run_features(const FeaturesOptions& options) {
   if (kind == OutputKind::png) io::write_png(options.output, found.montages.front().second);
   if (kind == OutputKind::folder) {
     FolderOutput folder(options.output);
+    std::vector<std::filesystem::path> files;
     for (std::size_t i = 0; i < found.montages.size(); ++i) {
-      const auto file = folder.add(file_name_of(found.montages[i].first) + ".png");
-      document["layers"][i]["montage"] = file.filename().string();
-      io::write_png(file, found.montages[i].second);
+      files.push_back(folder.add(file_name_of(found.montages[i].first) + ".png"));
+      document["layers"][i]["montage"] = files.back().filename().string();
     }
+    // Packing pictures of megapixels takes a good part of the time that the whole work takes.
+    parallel_for(context, static_cast<Index>(files.size()), [&](Index i) {
+      const auto n = static_cast<std::size_t>(i);
+      io::write_png(files[n], std::exchange(found.montages[n].second, {}));
+    });
     folder.commit(document);
   }
   print(options, document, [&] { print_people(options, document); });
@@ -303,6 +364,12 @@ void add_features(CLI::App& program, Action& action) {
       .add_option("--random", options->random, "instead of --maps: so many maps drawn by --seed (default 16)")
       ->check(at_least(1))
       ->type_name("N");
+  command
+      .add_option("--patch", options->patch,
+                  "what the pictures show: the units' receptive field, or the part of it that holds the "
+                  "projection's signal")
+      ->check(CLI::IsMember({"field", "signal"}))
+      ->capture_default_str();
   command.add_option("--top", options->top, "strongest activations a map, one unit an image")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

@@ -66,6 +66,9 @@ Inputs from_pictures(const CommonOptions& options, const LoadedModel& model) {
 Inputs load_inputs(const CommonOptions& options, const LoadedModel& model) {
   require<UsageError>(!options.images.empty() || !options.input.empty(),
                       "--image FILE... or --input FILE.npy wanted");
+  require<UsageError>(options.input.empty() || (options.resize.empty() && options.input_size.empty()),
+                      options.resize.empty() ? "--input-size" : "--resize",
+                      " belongs to pictures; --input is used as it is");
   return options.input.empty() ? from_pictures(options, model) : from_array(options, model);
 }
 

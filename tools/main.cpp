@@ -2,9 +2,11 @@
 // on stderr and an exit status: 2 when the command line is wrong, 1 for anything else.
 
 #include <unistd.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <new>
@@ -75,6 +77,11 @@ void run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#if defined(__GLIBC__)
+  // Large blocks go back to the system when they are freed: projections and pictures of many sizes would
+  // otherwise leave holes that nothing fits into again.
+  mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+#endif
   catch_interrupts();
   try {
     run(argc, argv);

@@ -1,7 +1,6 @@
 #include "seen_pictures.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace deconv::tool {
 
@@ -27,7 +26,7 @@ io::Image picture_from_input(const io::Preprocess& preprocess, TensorView<const 
                 : value_of(preprocess.mean, c);
         const double value = static_cast<double>(input.data()[(c * height + y) * width + x]);
         const double byte = (value * value_of(preprocess.std, c) + mean) / scale;
-        picture(y, x, channel) = static_cast<std::uint8_t>(std::lround(std::clamp(byte, 0.0, 255.0)));
+        picture(y, x, channel) = static_cast<std::uint8_t>(std::clamp(byte, 0.0, 255.0) + 0.5);
       }
   }
   return picture;
