@@ -100,6 +100,29 @@ TEST_CASE("where a pixel won several windows, sum adds and last takes the last i
   }
 }
 
+TEST_CASE("a batch too large for the caches is unpooled like its images one by one") {
+  const Context<Cpu> context(2);
+  const Shape shape{16, 64, 81, 81};  // 27 MB
+  const MaxPool2dParams params{Window2d::square(3, 2)};
+  const Shape pooled = pool2d_output_shape(shape, params.window);
+  const auto src = make_input<float>({shape}, true, 1), signal = make_input<float>({pooled}, false, 2);
+  Tensor<float, Cpu> woven(shape, Layout::nhwc), woven_signal(pooled, Layout::nhwc),
+      maxima(pooled, Layout::nhwc);
+  std::copy(src.begin(), src.end(), woven.begin());
+  std::copy(signal.begin(), signal.end(), woven_signal.begin());
+  auto switches = Switches<Cpu>::make(pooled, Layout::nhwc, 9, context.workspace());
+  max_pool2d_forward(context, woven, params, maxima.view(), switches);
+  auto all = Tensor<float, Cpu>::filled(shape, std::nanf(""), Layout::nhwc);
+  unpool2d(context, woven_signal, switches, params, OverlapRule::sum, all.view());
+  Tensor<float, Cpu> one({1, 64, 81, 81}, Layout::nhwc);
+  for (Index n = 0; n < 16; ++n) {
+    unpool2d(context, woven_signal.view().slice(n, 1), switches.view().slice(n, 1), params, OverlapRule::sum,
+             one.view());
+    CHECK(std::equal(one.begin(), one.end(), all.view().slice(n, 1).begin()));
+  }
+  CHECK(std::count(one.begin(), one.end(), 0.0f) < one.count() * 9 / 10);
+}
+
 TEST_CASE("unpooling names what does not fit") {
   const Context<Cpu> context(1);
   Tensor<float, Cpu> dst({1, 2, 2, 2}), src({1, 2, 4, 4}), woven({1, 2, 4, 4}, Layout::nhwc),

@@ -74,6 +74,13 @@ inline __attribute__((always_inline)) void store_lanes(T* to, const typename Lan
   std::memcpy(to, &value, sizeof value);
 }
 
+/// Makes what was stored past the caches visible to other threads, before any barrier.
+inline void finish_streaming() noexcept {
+#if defined(__AVX512F__)
+  _mm_sfence();
+#endif
+}
+
 /// Asks for `bytes` bytes that will be read soon.
 inline void prefetch(const void* from, std::int64_t bytes) noexcept {
   for (std::int64_t at = 0; at < bytes; at += 64)

@@ -145,6 +145,7 @@ void unpool2d_nhwc(const Context<Cpu>& context, TensorView<const T, Cpu> diff_ds
         gather_line<1, true, false, Overlap>(&next, columns, width, channels, dst);
       }
     }
+    if (streamed) finish_streaming();
   };
   parallel_for(context, diff_src[0] * height, body, deconv::detail::row_grain(width * channels));
 }
