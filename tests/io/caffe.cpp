@@ -12,7 +12,7 @@
 
 using namespace deconv;
 using namespace deconv::test;
-using Catch::Matchers::Contains;
+using deconv::test::Contains;
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include "test_data.hpp"
 
 using namespace deconv;
-using Catch::Matchers::Contains;
+using deconv::test::Contains;
 using deconv::test::ScratchFolder;
 
 namespace {

@@ -5,7 +5,7 @@
 
 using namespace deconv;
 using namespace deconv::io;
-using Catch::Matchers::Contains;
+using deconv::test::Contains;
 
 namespace {
 

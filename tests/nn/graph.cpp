@@ -10,7 +10,7 @@
 #include "deconv/nn/initialise.hpp"
 
 using namespace deconv;
-using Catch::Matchers::Contains;
+using deconv::test::Contains;
 
 namespace {
 
