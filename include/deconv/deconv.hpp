@@ -41,6 +41,7 @@
 #include "deconv/ops/cpu/onednn_correlation.hpp"
 #include "deconv/ops/cpu/relu.hpp"
 #include "deconv/ops/cpu/softmax.hpp"
+#include "deconv/ops/cpu/through_nhwc.hpp"
 #include "deconv/ops/cpu/unpool2d.hpp"
 #include "deconv/ops/cpu/window_copy.hpp"
 #include "deconv/ops/dropout.hpp"
