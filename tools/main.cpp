@@ -40,7 +40,9 @@ void check_command(const CLI::App& program, int argc, char** argv) {
     known += (known.empty() ? "" : ", ") + command->get_name();
   }
   require<UsageError>(!first.empty(), "a command wanted: ", known, "; see deconv --help");
-  require<UsageError>(first.starts_with('-'), "unknown command ", first, "; known are ", known);
+  const bool answered = first == "--help" || first == "-h" || first == "--version";
+  require<UsageError>(answered, first.starts_with('-') ? "a command wanted first, met " : "unknown command ",
+                      first, "; known are ", known);
 }
 
 void run(int argc, char** argv) {
