@@ -75,12 +75,15 @@ class Workspace<Cpu> : public std::enable_shared_from_this<Workspace<Cpu>> {
     const std::size_t rounded = round_up(bytes);
     {
       const std::lock_guard lock(mutex_);
-      auto& free_blocks = free_[rounded];
-      if (!free_blocks.empty()) {
-        void* block = free_blocks.back();
-        free_blocks.pop_back();
-        note_use(rounded);
-        return {block, rounded, shared_from_this()};
+      // A large block of up to twice the size serves too: else every size that a network passes through keeps
+      // blocks of its own. Small ones, which are held in great numbers, fit exactly.
+      const std::size_t most = rounded >= (std::size_t{1} << 20) ? 2 * rounded : rounded;
+      for (auto found = free_.lower_bound(rounded); found != free_.end() && found->first <= most; ++found) {
+        if (found->second.empty()) continue;
+        void* block = found->second.back();
+        found->second.pop_back();
+        note_use(found->first);
+        return {block, found->first, shared_from_this()};
       }
     }
     void* block = std::aligned_alloc(alignment_for(rounded), rounded);
