@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
+#include "deconv/core/cuda/runtime.hpp"
 #include "deconv/core/device.hpp"
 #include "deconv/core/error.hpp"
 #include "deconv/core/tensor.hpp"
@@ -49,6 +51,52 @@ class Context<Cpu> {
  private:
   int threads_;
   std::shared_ptr<Workspace<Cpu>> workspace_;
+};
+
+/// Where work runs on a GPU: a stream of its own and the workspace that results and scratch memory come from.
+/// Cheap to copy; copies share stream and workspace. Ops only put work on the stream: nothing waits but
+/// synchronise() and copies to the host (core/transfer.hpp). Reruns give the same bits.
+template <>
+class Context<Cuda> {
+ public:
+  /// A stream of its own on GPU `device`. Throws DeviceError where there is no driver, no such GPU, or one
+  /// whose architecture the kernels were not built for.
+  explicit Context(int device = 0) : device_(device) {
+    cuda::check_device(device);
+    stream_ = {cuda::create_stream(device),
+               [device](cuda::Stream stream) { cuda::destroy_stream(device, stream); }};
+    workspace_ = Workspace<Cuda>::make(device);
+  }
+  /// On a stream of the program's own, which must outlive the context and everything made in it. Throws
+  /// DeviceError.
+  Context(int device, cuda::Stream stream) : device_(device) {
+    cuda::check_device(device);
+    stream_ = {stream, [](cuda::Stream) {}};
+    workspace_ = Workspace<Cuda>::make(device);
+  }
+  /// The same stream with another workspace on the same device.
+  [[nodiscard]] Context with(std::shared_ptr<Workspace<Cuda>> workspace) const {
+    Context other = *this;
+    other.workspace_ = std::move(workspace);
+    return other;
+  }
+
+  [[nodiscard]] int device() const noexcept { return device_; }
+  [[nodiscard]] cuda::Stream stream() const noexcept { return stream_.get(); }
+  [[nodiscard]] const std::shared_ptr<Workspace<Cuda>>& workspace() const noexcept { return workspace_; }
+  /// Waits for all work put on the stream. Throws DeviceError for what went wrong in it.
+  void synchronise() const { cuda::synchronise(device_, stream()); }
+
+  /// An uninitialised tensor from the workspace.
+  template <class T>
+  [[nodiscard]] Tensor<T, Cuda> make(const Shape& shape, Layout layout = Layout::nchw) const {
+    return Tensor<T, Cuda>(shape, layout, workspace_);
+  }
+
+ private:
+  int device_;
+  std::shared_ptr<CUstream_st> stream_;
+  std::shared_ptr<Workspace<Cuda>> workspace_;
 };
 
 }  // namespace deconv

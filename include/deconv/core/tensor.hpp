@@ -73,14 +73,19 @@ class Tensor {
   [[nodiscard]] std::size_t bytes() const noexcept { return view_.bytes(); }
   [[nodiscard]] bool empty() const noexcept { return view_.empty(); }
   [[nodiscard]] Index operator[](std::size_t axis) const noexcept { return view_[axis]; }
-  [[nodiscard]] T* begin() noexcept { return view_.begin(); }
-  [[nodiscard]] T* end() noexcept { return view_.end(); }
-  [[nodiscard]] const T* begin() const noexcept { return view_.begin(); }
-  [[nodiscard]] const T* end() const noexcept { return view_.end(); }
-  [[nodiscard]] std::span<T> span() noexcept { return view_.span(); }
-  [[nodiscard]] std::span<const T> span() const noexcept { return view_.span(); }
-  [[nodiscard]] T& operator()(Index n, Index c, Index y, Index x) noexcept { return view_(n, c, y, x); }
-  [[nodiscard]] const T& operator()(Index n, Index c, Index y, Index x) const noexcept {
+  [[nodiscard]] T* begin() noexcept requires std::same_as<D, Cpu> { return view_.begin(); }
+  [[nodiscard]] T* end() noexcept requires std::same_as<D, Cpu> { return view_.end(); }
+  [[nodiscard]] const T* begin() const noexcept requires std::same_as<D, Cpu> { return view_.begin(); }
+  [[nodiscard]] const T* end() const noexcept requires std::same_as<D, Cpu> { return view_.end(); }
+  [[nodiscard]] std::span<T> span() noexcept requires std::same_as<D, Cpu> { return view_.span(); }
+  [[nodiscard]] std::span<const T> span() const noexcept requires std::same_as<D, Cpu> {
+    return view_.span();
+  }
+  [[nodiscard]] T& operator()(Index n, Index c, Index y, Index x) noexcept requires std::same_as<D, Cpu> {
+    return view_(n, c, y, x);
+  }
+  [[nodiscard]] const T& operator()(Index n, Index c, Index y,
+                                    Index x) const noexcept requires std::same_as<D, Cpu> {
     return view_(n, c, y, x);
   }
 

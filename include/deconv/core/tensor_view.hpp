@@ -40,9 +40,11 @@ class TensorView {
   [[nodiscard]] bool empty() const noexcept { return data_ == nullptr; }
   /// Extent of an axis; unchecked.
   [[nodiscard]] Index operator[](std::size_t axis) const noexcept { return shape_[axis]; }
-  [[nodiscard]] std::span<T> span() const noexcept { return {data_, static_cast<std::size_t>(count())}; }
-  [[nodiscard]] T* begin() const noexcept { return data_; }
-  [[nodiscard]] T* end() const noexcept { return data_ + count(); }
+  [[nodiscard]] std::span<T> span() const noexcept requires std::same_as<D, Cpu> {
+    return {data_, static_cast<std::size_t>(count())};
+  }
+  [[nodiscard]] T* begin() const noexcept requires std::same_as<D, Cpu> { return data_; }
+  [[nodiscard]] T* end() const noexcept requires std::same_as<D, Cpu> { return data_ + count(); }
 
   /// Offset of element (n, c, y, x) of a rank-4 tensor; unchecked.
   [[nodiscard]] Index offset(Index n, Index c, Index y, Index x) const noexcept {

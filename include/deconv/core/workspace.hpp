@@ -1,15 +1,19 @@
 #pragma once
 
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "deconv/core/cuda/runtime.hpp"
 #include "deconv/core/device.hpp"
 #include "deconv/core/error.hpp"
 
@@ -53,25 +57,63 @@ class Buffer {
   std::shared_ptr<Workspace<D>> home_;
 };
 
-/// The arena that activations, switches and scratch memory come from. Blocks are 64-byte aligned and are kept
-/// for reuse when they come back, because the page faults of fresh memory cost as much as the arithmetic on
-/// it. Block sizes are rounded up to steps of an eighth of a power of two, so that nearly equal requests
-/// share blocks. Safe to use from many threads; outlives its context as long as a buffer lives.
+namespace detail {
+
+/// Where a device's blocks come from.
+template <Device D>
+struct MemorySource;
+
 template <>
-class Workspace<Cpu> : public std::enable_shared_from_this<Workspace<Cpu>> {
+struct MemorySource<Cpu> {
+  static constexpr std::size_t huge_page = std::size_t{2} << 20;
+  static constexpr std::string_view what = "host";
+  /// Null when memory is out.
+  [[nodiscard]] void* allocate(std::size_t bytes) const {
+    void* block = std::aligned_alloc(bytes >= huge_page ? huge_page : 64, bytes);
+#if defined(__linux__)
+    if (block != nullptr && bytes >= huge_page) madvise(block, bytes, MADV_HUGEPAGE);
+#endif
+    return block;
+  }
+  void release(void* block) const noexcept { std::free(block); }
+};
+
+template <>
+struct MemorySource<Cuda> {
+  static constexpr std::size_t huge_page = std::size_t{2} << 20;
+  static constexpr std::string_view what = "GPU";
+  int device = 0;
+  [[nodiscard]] void* allocate(std::size_t bytes) const { return cuda::allocate(device, bytes); }
+  void release(void* block) const noexcept { cuda::release(device, block); }
+};
+
+}  // namespace detail
+
+/// The arena that activations, switches and scratch memory come from. Blocks are aligned to at least 64 bytes
+/// and are kept for reuse when they come back, because fresh memory costs as much as the arithmetic on it:
+/// page faults on the host, a wait for all work on a GPU. Block sizes are rounded up to steps of an eighth of
+/// a power of two, so that nearly equal requests share blocks. Safe to use from many threads; outlives its
+/// context as long as a buffer lives. On a GPU a block that came back may still be read by work under way: it
+/// is lent again only for work that comes later on the same stream, so a workspace belongs to one stream.
+template <Device D>
+class Workspace : public std::enable_shared_from_this<Workspace<D>> {
  public:
   /// Whether blocks that come back stay for reuse or go to the system at once.
   enum class Keep : bool { no, yes };
 
-  static std::shared_ptr<Workspace> make(Keep keep = Keep::yes) {
-    return std::shared_ptr<Workspace>(new Workspace(keep));
+  static std::shared_ptr<Workspace> make(Keep keep = Keep::yes) requires std::same_as<D, Cpu> {
+    return std::shared_ptr<Workspace>(new Workspace(keep, {}));
+  }
+  /// Memory of one GPU. Without `keep` blocks are exactly as large as asked for.
+  static std::shared_ptr<Workspace> make(int device, Keep keep = Keep::yes) requires std::same_as<D, Cuda> {
+    return std::shared_ptr<Workspace>(new Workspace(keep, {device}));
   }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
   ~Workspace() { release(); }
 
   /// A block of at least `bytes` bytes with unspecified content. Throws DeviceError when memory is out.
-  [[nodiscard]] Buffer<Cpu> take(std::size_t bytes) {
+  [[nodiscard]] Buffer<D> take(std::size_t bytes) {
     const std::size_t rounded = round_up(bytes);
     {
       const std::lock_guard lock(mutex_);
@@ -83,28 +125,26 @@ class Workspace<Cpu> : public std::enable_shared_from_this<Workspace<Cpu>> {
         void* block = found->second.back();
         found->second.pop_back();
         note_use(found->first);
-        return {block, found->first, shared_from_this()};
+        return {block, found->first, this->shared_from_this()};
       }
     }
-    void* block = std::aligned_alloc(alignment_for(rounded), rounded);
+    void* block = source_.allocate(rounded);
     if (block == nullptr) {
       release();
-      block = std::aligned_alloc(alignment_for(rounded), rounded);
+      block = source_.allocate(rounded);
     }
-    require<DeviceError>(block != nullptr, "out of host memory: ", rounded, " bytes wanted");
-#if defined(__linux__)
-    if (rounded >= huge_page) madvise(block, rounded, MADV_HUGEPAGE);
-#endif
+    require<DeviceError>(block != nullptr, "out of ", detail::MemorySource<D>::what, " memory: ", rounded,
+                         " bytes wanted", in_use_text());
     const std::lock_guard lock(mutex_);
     note_use(rounded);
-    return {block, rounded, shared_from_this()};
+    return {block, rounded, this->shared_from_this()};
   }
 
   /// Returns all kept blocks to the system.
   void release() noexcept {
     const std::lock_guard lock(mutex_);
     for (auto& [size, blocks] : free_)
-      for (void* block : blocks) std::free(block);
+      for (void* block : blocks) source_.release(block);
     free_.clear();
   }
 
@@ -119,22 +159,21 @@ class Workspace<Cpu> : public std::enable_shared_from_this<Workspace<Cpu>> {
   }
 
  private:
-  friend class Buffer<Cpu>;
-  static constexpr std::size_t alignment = 64;
-  static constexpr std::size_t huge_page = std::size_t{2} << 20;
+  friend class Buffer<D>;
 
-  explicit Workspace(Keep keep) : keep_(keep) {}
+  Workspace(Keep keep, detail::MemorySource<D> source) : keep_(keep), source_(source) {}
 
-  static std::size_t alignment_for(std::size_t bytes) noexcept {
-    return bytes >= huge_page ? huge_page : alignment;
-  }
-  static std::size_t round_up(std::size_t bytes) {
-    require<DeviceError>(bytes <= (std::size_t{1} << 46), "out of host memory: ", bytes, " bytes wanted");
+  [[nodiscard]] std::size_t round_up(std::size_t bytes) const {
+    require<DeviceError>(bytes <= (std::size_t{1} << 46), "out of ", detail::MemorySource<D>::what,
+                         " memory: ", bytes, " bytes wanted");
+    if (std::same_as<D, Cuda> && keep_ == Keep::no) return bytes == 0 ? 1 : bytes;
     if (bytes < 1024) return (bytes + 63) / 64 * 64 + (bytes == 0 ? 64 : 0);
     const std::size_t step = std::bit_floor(bytes) / 8;
     const std::size_t rounded = (bytes + step - 1) / step * step;
-    return rounded >= huge_page ? (rounded + huge_page - 1) / huge_page * huge_page : rounded;
+    constexpr std::size_t page = detail::MemorySource<D>::huge_page;
+    return rounded >= page ? (rounded + page - 1) / page * page : rounded;
   }
+  [[nodiscard]] std::string in_use_text() const { return message(", ", bytes_in_use(), " in use here"); }
   void note_use(std::size_t bytes) noexcept {
     in_use_ += bytes;
     if (in_use_ > peak_) peak_ = in_use_;
@@ -142,17 +181,18 @@ class Workspace<Cpu> : public std::enable_shared_from_this<Workspace<Cpu>> {
   void give_back(void* block, std::size_t bytes) noexcept {
     const std::lock_guard lock(mutex_);
     in_use_ -= bytes;
-    if (keep_ == Keep::no) return std::free(block);
+    if (keep_ == Keep::no) return source_.release(block);
     try {
       free_[bytes].push_back(block);
     } catch (...) {
-      std::free(block);
+      source_.release(block);
     }
   }
 
   mutable std::mutex mutex_;
   std::map<std::size_t, std::vector<void*>> free_;
   Keep keep_;
+  detail::MemorySource<D> source_;
   std::size_t in_use_ = 0;
   std::size_t peak_ = 0;
 };
