@@ -31,8 +31,10 @@
 #include "deconv/core/context.hpp"
 #include "deconv/core/random.hpp"
 #include "deconv/core/tensor.hpp"
+#include "deconv/core/transfer.hpp"
 #include "deconv/ops/switches.hpp"
 #include "support/catch.hpp"
+#include "support/cuda_context.hpp"
 #include "support/tolerances.hpp"
 
 namespace deconv::test {
@@ -142,7 +144,40 @@ struct CpuBackend {
   }
 };
 
-/// Calls visit(backend) for every way of running an op. A device adds itself here.
+#if defined(DECONV_TEST_CUDA)
+/// A GPU, or the emulated one, in one layout. Blocks of memory are as large as asked for, so that what
+/// watches over accesses sees the first byte too far.
+struct CudaBackend {
+  Layout layout;
+  [[nodiscard]] std::string name() const { return message("cuda ", name_of(layout)); }
+  template <class T, class Op>
+  Tensors<T> run(const Op& op, const Tensors<T>& inputs) const {
+    const Context<Cuda>& context = *cuda_context();
+    std::vector<Tensor<T, Cuda>> there, results;
+    std::vector<TensorView<const T, Cuda>> in;
+    std::vector<TensorView<T, Cuda>> out;
+    const auto operands = op.inputs();
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const bool follows = operands[i].shape.rank() == 4 && !operands[i].row_major;
+      const auto laid_out = in_layout<T>(inputs[i], follows ? layout : Layout::nchw);
+      there.push_back(to_device(context, laid_out.view()));
+    }
+    for (auto& tensor : there) in.push_back(tensor.view());
+    const auto outputs = poisoned<T>(op.outputs(), layout);
+    for (const auto& output : outputs) results.push_back(to_device(context, output.view()));
+    for (auto& tensor : results) out.push_back(tensor.view());
+    op.template run<T, Cuda>(context, in, out);
+    Tensors<T> back;
+    for (auto& result : results) {
+      const auto host = to_host(context, result.view());
+      back.push_back(in_layout<T>(host.view(), Layout::nchw));
+    }
+    return back;
+  }
+};
+#endif
+
+/// Calls visit(backend) for every way of running an op on the host.
 template <class Visit>
 void each_backend(const Visit& visit) {
   visit(ReferenceBackend{});
@@ -150,12 +185,25 @@ void each_backend(const Visit& visit) {
     for (const int threads : {1, 2}) visit(CpuBackend{layout, threads});
 }
 
-/// ||met - wanted|| / ||wanted||; NaN where anything is NaN.
+/// An element as a double.
 template <class T>
-double error_against(TensorView<const T, Cpu> met, TensorView<const double, Cpu> wanted) {
+double number(T value) {
+  if constexpr (std::is_same_v<T, half> || std::is_same_v<T, bfloat16>)
+    return static_cast<double>(static_cast<float>(value));
+  else
+    return static_cast<double>(value);
+}
+
+/// ||met - wanted|| / ||wanted||; NaN where anything is NaN. With `rounded` what is wanted is first rounded
+/// to T.
+template <class T>
+double error_against(TensorView<const T, Cpu> met, TensorView<const double, Cpu> wanted,
+                     bool rounded = false) {
   double difference = 0, size = 0;
   for (Index i = 0; i < wanted.count(); ++i) {
-    const double d = static_cast<double>(met.data()[i]) - wanted.data()[i];
+    const double target =
+        rounded ? number(static_cast<T>(static_cast<float>(wanted.data()[i]))) : wanted.data()[i];
+    const double d = number(met.data()[i]) - target;
     difference += d * d;
     size += wanted.data()[i] * wanted.data()[i];
   }
@@ -225,14 +273,12 @@ DeclaredOp<Reference, Run> declare_op(std::string name, std::vector<Operand> inp
 template <class T, class Op>
 void compare_outputs(const Op& op, const std::string& where, bool integers, const Tensors<T>& met,
                      const Tensors<double>& wanted) {
-  const double allowed = integers && wants_exact_integers(op) ? 0
-                         : sizeof(T) == 4                     ? op.tolerance.of_float
-                                                              : op.tolerance.of_double;
+  const double allowed = integers && wants_exact_integers(op) ? 0 : op.tolerance.template of<T>();
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const double error = error_against<T>(met[i], wanted[i]);
-    INFO(op.name() << ", " << where << ", " << (integers ? "integers" : "random") << ", output " << i
-                   << (sizeof(T) == 4 ? ", float" : ", double") << ": error " << error << ", allowed "
-                   << allowed);
+    const bool rounded = allowed == 0 && sizeof(T) == 2;
+    const double error = error_against<T>(met[i], wanted[i], rounded);
+    INFO(op.name() << ", " << where << ", " << (integers ? "integers" : "random") << ", output " << i << ", "
+                   << name_of(dtype_of<T>) << ": error " << error << ", allowed " << allowed);
     CHECK_FALSE(!(error <= allowed));
   }
 }
@@ -262,8 +308,36 @@ void check_op_in(const Op& op, bool integers, const Tensors<double>& wanted) {
   });
 }
 
-/// Runs an op on every backend, in float and in double, on integers and on random numbers. `nonzero` is the
-/// least share of the outputs that must not be 0 for the test to say anything.
+#if defined(DECONV_TEST_CUDA)
+/// Runs an op on the Cuda device in T, against the reference in double on the same (rounded) inputs; twice,
+/// for the same bits.
+template <class T, class Op>
+void check_op_on_cuda(const Op& op, bool integers) {
+  Tensors<T> inputs;
+  Tensors<double> same;
+  std::uint64_t seed = 1;
+  for (const Operand& operand : op.inputs()) {
+    inputs.push_back(make_input<T>(operand, integers, seed++));
+    same.emplace_back(operand.shape);
+    for (Index i = 0; i < same.back().count(); ++i) same.back().data()[i] = number(inputs.back().data()[i]);
+  }
+  const Tensors<double> wanted = ReferenceBackend{}.run<double>(op, same);
+  for (const Layout layout : {Layout::nchw, Layout::nhwc}) {
+    const CudaBackend backend{layout};
+    const auto met = backend.run<T>(op, inputs);
+    compare_outputs<T>(op, backend.name(), integers, met, wanted);
+    const auto again = backend.run<T>(op, inputs);
+    for (std::size_t i = 0; i < met.size(); ++i) {
+      INFO(op.name() << ", output " << i << ": " << backend.name() << " run again, " << name_of(dtype_of<T>));
+      CHECK((met[i].bytes() == 0 || std::memcmp(met[i].data(), again[i].data(), met[i].bytes()) == 0));
+    }
+  }
+}
+#endif
+
+/// Runs an op on every backend, in float and in double (on the Cuda device in float, half and bfloat16), on
+/// integers and on random numbers. `nonzero` is the least share of the outputs that must not be 0 for the
+/// test to say anything.
 template <class Op>
 void check_op(const Op& op, double nonzero = 0.3) {
   for (const bool integers : {true, false}) {
@@ -278,6 +352,12 @@ void check_op(const Op& op, double nonzero = 0.3) {
     }
     check_op_in<float>(op, integers, wanted);
     check_op_in<double>(op, integers, wanted);
+#if defined(DECONV_TEST_CUDA)
+    if (!cuda_context()) continue;
+    check_op_on_cuda<float>(op, integers);
+    check_op_on_cuda<half>(op, integers);
+    check_op_on_cuda<bfloat16>(op, integers);
+#endif
   }
 }
 

@@ -2,11 +2,23 @@
 /// Every tolerance of the op tests: the largest relative L2 error, ||met - wanted|| / ||wanted||, against the
 /// naive reference in double, and why it is that large. What is not here must match to the last bit.
 
+#include <concepts>
+
+#include "deconv/core/dtype.hpp"
+
 namespace deconv::test {
 
 struct Tolerance {
   double of_float;   ///< for ops run in float
   double of_double;  ///< for ops run in double
+
+  /// For ops that store T. Half and bfloat16 compute in float and round what they store: half an ulp is 2^-11
+  /// and 2^-8 of a number at most; a little more for ops that store something in between.
+  template <class T>
+  [[nodiscard]] constexpr double of() const noexcept {
+    if (std::same_as<T, double> || of_float == 0) return std::same_as<T, double> ? of_double : 0;
+    return of_float + (std::same_as<T, half> ? 0x1p-10 : std::same_as<T, bfloat16> ? 0x1p-7 : 0);
+  }
 };
 
 namespace tolerance {
