@@ -21,9 +21,9 @@ template class Network<double, Cpu>;
   template std::vector<Projection<T>> project<T, Cpu>(                                                       \
       const Network<T, Cpu>&, const Context<Cpu>&, const std::string&, std::span<const TracedUnit<T, Cpu>>,  \
       const ProjectionOptions&);                                                                             \
-  template void features<T>(const Network<T, Cpu>&, const Context<Cpu>&, std::vector<MapSelection>,          \
-                            const ImageStream<T>&, const std::function<void(Feature<T>)>&,                   \
-                            const FeatureOptions&);
+  template void features<T, Cpu>(const Network<T, Cpu>&, const Context<Cpu>&, std::vector<MapSelection>,     \
+                                 const ImageStream<T>&, const std::function<void(Feature<T>)>&,              \
+                                 const FeatureOptions&);
 DECONV_INSTANCE_OF(float)
 DECONV_INSTANCE_OF(double)
 #undef DECONV_INSTANCE_OF

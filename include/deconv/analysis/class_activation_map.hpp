@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "deconv/analysis/resize_plane.hpp"
+#include "deconv/core/transfer.hpp"
 #include "deconv/nn/reverse.hpp"
 
 // Where in the image a class is seen: gradient-weighted class activation maps.
@@ -101,6 +102,17 @@ Index class_of(TensorView<const T, Cpu> scores, Index image, Index classes, std:
   return std::max_element(row, row + classes) - row;
 }
 
+/// A tensor of the trace in nchw order where the host can read it.
+template <class T, Device D>
+Tensor<T, Cpu> activation_on_host(const Context<D>& context, const Trace<T, D>& trace,
+                                  const std::string& name) {
+  auto plain = trace.activation(context, name);
+  if constexpr (std::same_as<D, Cpu>)
+    return plain;
+  else
+    return to_host(context, plain.view());
+}
+
 }  // namespace detail
 
 /// What a forward pass must keep for class_activation_maps with these options. Throws ArgumentError for an
@@ -127,10 +139,9 @@ template <class T, Device D>
 /// reads (class_activation_forward). Throws ArgumentError for unknown layers, layers without planes, classes
 /// out of range or too few, and traces that lack something. Cost: the layers above `layer` once in reverse
 /// for the whole batch.
-template <class T>
-std::vector<ClassActivationMap<T>> class_activation_maps(const Network<T, Cpu>& network,
-                                                         const Context<Cpu>& context,
-                                                         const Trace<T, Cpu>& trace,
+template <class T, Device D>
+std::vector<ClassActivationMap<T>> class_activation_maps(const Network<T, D>& network,
+                                                         const Context<D>& context, const Trace<T, D>& trace,
                                                          const ClassActivationMapOptions& options = {}) {
   const Topology& topology = network.topology();
   const std::string score = score_tensor(topology);
@@ -145,14 +156,13 @@ std::vector<ClassActivationMap<T>> class_activation_maps(const Network<T, Cpu>& 
   const Shape& plane = trace.shape(layer);
   require<ArgumentError>(plane.rank() == 4, "layer ", quoted(layer), " of shape ", plane,
                          " has no planes to make a class activation map of");
-  const auto scores = trace.activation(context, score);
+  const auto scores = detail::activation_on_host(context, trace, score);
   require<ArgumentError>(images > 0 && scores.shape()[0] == images, "scores ", quoted(score), " of shape ",
                          scores.shape(), " are not one row an image");
   const Index classes = scores.count() / images;
 
   std::vector<ClassActivationMap<T>> results(static_cast<std::size_t>(images));
-  auto signal = context.template make<T>(scores.shape());
-  std::fill(signal.begin(), signal.end(), T(0));
+  auto signal = Tensor<T, Cpu>::filled(scores.shape(), T(0));
   for (Index n = 0; n < images; ++n) {
     auto& result = results[static_cast<std::size_t>(n)];
     result.layer = layer;
@@ -161,8 +171,10 @@ std::vector<ClassActivationMap<T>> class_activation_maps(const Network<T, Cpu>& 
     signal.data()[n * classes + result.class_index] = T(1);
   }
   const auto gradient =
-      reverse<T, Cpu>(network, context, trace, score, signal.view(), layer, ReverseOptions::gradient());
-  const auto maps = trace.view(layer);
+      to_host(context, reverse<T, D>(network, context, trace, score, to_device(context, signal.view()).view(),
+                                     layer, ReverseOptions::gradient())
+                           .view());
+  const auto maps = detail::activation_on_host(context, trace, layer);
   const Index channels = plane[1], height = plane[2], width = plane[3], positions = height * width;
   for (Index n = 0; n < images; ++n) {
     auto& result = results[static_cast<std::size_t>(n)];
@@ -186,13 +198,13 @@ std::vector<ClassActivationMap<T>> class_activation_maps(const Network<T, Cpu>& 
 }
 
 /// The same from the images themselves: forward and reverse in one call. src N x C x H x W.
-template <class T>
-std::vector<ClassActivationMap<T>> class_activation_maps(const Network<T, Cpu>& network,
-                                                         const Context<Cpu>& context,
-                                                         std::type_identity_t<TensorView<const T, Cpu>> src,
+template <class T, Device D>
+std::vector<ClassActivationMap<T>> class_activation_maps(const Network<T, D>& network,
+                                                         const Context<D>& context,
+                                                         std::type_identity_t<TensorView<const T, D>> src,
                                                          const ClassActivationMapOptions& options = {}) {
   const auto trace = network.forward(context, src, class_activation_forward(network, options));
-  return class_activation_maps<T>(network, context, trace, options);
+  return class_activation_maps<T, D>(network, context, trace, options);
 }
 
 }  // namespace deconv

@@ -11,6 +11,7 @@
 
 #include "deconv/analysis/projection.hpp"
 #include "deconv/analysis/top_activations.hpp"
+#include "deconv/core/transfer.hpp"
 #include "deconv/nn/reverse_state.hpp"
 
 namespace deconv {
@@ -58,12 +59,12 @@ struct FeatureOptions {
 namespace detail {
 
 /// features() in progress.
-template <class T>
+template <class T, Device D>
 class FeatureRun {
  public:
-  FeatureRun(const Network<T, Cpu>& network, const Context<Cpu>& context,
-             std::vector<MapSelection> selections, const ImageStream<T>& stream,
-             const std::function<void(Feature<T>)>& emit, const FeatureOptions& options)
+  FeatureRun(const Network<T, D>& network, const Context<D>& context, std::vector<MapSelection> selections,
+             const ImageStream<T>& stream, const std::function<void(Feature<T>)>& emit,
+             const FeatureOptions& options)
       : network_(network),
         context_(context),
         stream_(stream),
@@ -88,7 +89,7 @@ class FeatureRun {
 
  private:
   void take_in(const ImageBatch<T>& batch) {
-    const auto trace = network_.forward(context_, batch.images, forward_);
+    const auto trace = forward(batch.images);
     for (const std::int64_t gone : top_.add(context_, trace, batch.numbers)) {
       const auto state = states_.find(gone);
       if (state != states_.end()) {
@@ -108,17 +109,24 @@ class FeatureRun {
     }
   }
 
-  using State = std::shared_ptr<const Trace<T, Cpu>>;
+  Trace<T, D> forward(TensorView<const T, Cpu> images) const {
+    if constexpr (std::same_as<D, Cpu>)
+      return network_.forward(context_, images, forward_);
+    else
+      return network_.forward(context_, to_device(context_, images), forward_);
+  }
 
-  State state_of(const Trace<T, Cpu>& trace, Index image) const {
-    return std::make_shared<const Trace<T, Cpu>>(
+  using State = std::shared_ptr<const Trace<T, D>>;
+
+  State state_of(const Trace<T, D>& trace, Index image) const {
+    return std::make_shared<const Trace<T, D>>(
         reverse_state(network_, context_, trace, image, top_.tensors(), options_.projection.reverse));
   }
 
   State state_for(std::int64_t number) const {
     if (const auto found = states_.find(number); found != states_.end()) return found->second;
     const auto image = stream_.again(number);
-    return state_of(network_.forward(context_, image.view(), forward_), 0);
+    return state_of(forward(image.view()), 0);
   }
 
   /// Maps of one layer go down in groups, so that passes are full and results stay bounded.
@@ -130,14 +138,14 @@ class FeatureRun {
     for (std::size_t first = 0; first < selection.maps.size(); first += group) {
       const std::size_t last = std::min(first + group, selection.maps.size());
       std::map<std::int64_t, State> states;
-      std::vector<TracedUnit<T, Cpu>> units;
+      std::vector<TracedUnit<T, D>> units;
       for (std::size_t k = first; k < last; ++k)
         for (const Hit<T>& hit : top_.hits(s, k)) {
           State& state = states[hit.image];
           if (!state) state = state_for(hit.image);
           units.push_back({state.get(), {0, selection.maps[k], hit.y, hit.x}, hit.activation});
         }
-      auto projections = project<T, Cpu>(network_, context_, selection.layer, units, options_.projection);
+      auto projections = project<T, D>(network_, context_, selection.layer, units, options_.projection);
       auto next = projections.begin();
       for (std::size_t k = first; k < last; ++k) {
         Feature<T> feature{selection.layer, selection.maps[k], top_.hits(s, k), {}};
@@ -150,12 +158,12 @@ class FeatureRun {
     }
   }
 
-  const Network<T, Cpu>& network_;
-  const Context<Cpu>& context_;
+  const Network<T, D>& network_;
+  const Context<D>& context_;
   const ImageStream<T>& stream_;
   const std::function<void(Feature<T>)>& emit_;
   const FeatureOptions& options_;
-  TopActivations<T, Cpu> top_;
+  TopActivations<T, D> top_;
   ForwardOptions forward_;
   std::map<std::int64_t, State> states_;
   std::size_t held_bytes_ = 0;
@@ -168,21 +176,22 @@ class FeatureRun {
 /// selection by selection, map by map. Memory is bounded by the options, whatever the number of images.
 /// Throws ArgumentError, ShapeError. Cost: one forward pass an image up to the deepest layer, and a windowed
 /// projection a hit. Source: Zeiler and Fergus 2013, section 4.1.
-template <class T>
-void features(const Network<T, Cpu>& network, const Context<Cpu>& context,
-              std::vector<MapSelection> selections, const ImageStream<T>& stream,
-              const std::function<void(Feature<T>)>& emit, const FeatureOptions& options = {}) {
-  detail::FeatureRun<T>(network, context, std::move(selections), stream, emit, options).run();
+template <class T, Device D>
+void features(const Network<T, D>& network, const Context<D>& context, std::vector<MapSelection> selections,
+              const ImageStream<T>& stream, const std::function<void(Feature<T>)>& emit,
+              const FeatureOptions& options = {}) {
+  detail::FeatureRun<T, D>(network, context, std::move(selections), stream, emit, options).run();
 }
 
 #if defined(DECONV_COMPILED) && !defined(DECONV_INSTANCES)
 // Compiled once elsewhere, see instances/cpu.cpp.
-extern template void features<float>(const Network<float, Cpu>&, const Context<Cpu>&,
-                                     std::vector<MapSelection>, const ImageStream<float>&,
-                                     const std::function<void(Feature<float>)>&, const FeatureOptions&);
-extern template void features<double>(const Network<double, Cpu>&, const Context<Cpu>&,
-                                      std::vector<MapSelection>, const ImageStream<double>&,
-                                      const std::function<void(Feature<double>)>&, const FeatureOptions&);
+extern template void features<float, Cpu>(const Network<float, Cpu>&, const Context<Cpu>&,
+                                          std::vector<MapSelection>, const ImageStream<float>&,
+                                          const std::function<void(Feature<float>)>&, const FeatureOptions&);
+extern template void features<double, Cpu>(const Network<double, Cpu>&, const Context<Cpu>&,
+                                           std::vector<MapSelection>, const ImageStream<double>&,
+                                           const std::function<void(Feature<double>)>&,
+                                           const FeatureOptions&);
 #endif
 
 }  // namespace deconv

@@ -7,17 +7,9 @@
 #include <vector>
 
 #include "deconv/nn/reverse.hpp"
+#include "deconv/ops/units.hpp"
 
 namespace deconv {
-
-/// One unit of a layer: an image of the batch, a feature map, and a position in its plane (0, 0 where the
-/// layer has no planes).
-struct Unit {
-  Index image = 0;
-  Index map = 0;
-  Index y = 0, x = 0;
-  friend bool operator==(const Unit&, const Unit&) = default;
-};
 
 /// What the one unit that is not zeroed carries down: its own activation (the paper's choice), or 1.
 enum class SeedValue : std::uint8_t { activation, one };
@@ -87,6 +79,53 @@ inline std::size_t units_per_chunk(const std::vector<Shape>& shapes,
   return std::bit_floor(std::clamp<std::size_t>(budget / largest, 1, 64));
 }
 
+/// The activations of units of one layer: those given, and the others read from their traces.
+template <class T, Device D>
+std::vector<T> activations_of(const Network<T, D>& network, const Context<D>& context, std::size_t tensor,
+                              std::span<const TracedUnit<T, D>> units) {
+  std::vector<T> activations(units.size());
+  for (std::size_t i = 0; i < units.size();) {
+    // Neighbours of one trace are read together.
+    std::vector<Unit> together;
+    const Trace<T, D>* trace = units[i].trace;
+    std::size_t end = i;
+    for (; end < units.size() && units[end].trace == trace && !units[end].activation; ++end)
+      together.push_back(units[end].unit);
+    if (end == i) {
+      activations[i] = *units[i].activation;
+      ++i;
+      continue;
+    }
+    const auto& held = trace->slot(tensor).view;
+    require<ArgumentError>(!held.empty(), "layer ", quoted(network.topology().name(tensor)),
+                           " was not kept by the forward pass");
+    const auto read = read_units<T, D>(context, held, together);
+    std::copy(read.begin(), read.end(), activations.begin() + static_cast<std::ptrdiff_t>(i));
+    i = end;
+  }
+  return activations;
+}
+
+/// Copies a row each of the signal that arrived at the input into the results' pixels.
+template <class T, Device D>
+void take_pixels(const Context<D>& context, const Tensor<T, D>& pixels, std::span<Projection<T>> results) {
+  const Shape& shape = pixels.shape();
+  const auto place_of = [&](Projection<T>& result) {
+    return TensorView<T, Cpu>(result.pixels.data(), shape.with(0, 1));
+  };
+  if constexpr (std::same_as<D, Cpu>) {
+    for (std::size_t i = 0; i < results.size(); ++i)
+      copy_layout<T>(context, pixels.view().slice(static_cast<Index>(i), 1), place_of(results[i]));
+  } else {
+    auto plain = context.template make<T>(shape);
+    copy_layout<T>(context, pixels.view(), plain.view());
+    const auto host = to_host(context, plain.view());
+    const Index count = shape.count() / shape[0];
+    for (std::size_t i = 0; i < results.size(); ++i)
+      std::copy_n(host.data() + static_cast<Index>(i) * count, count, place_of(results[i]).data());
+  }
+}
+
 }  // namespace detail
 
 /// Projects units of one layer down to the graph's first input, each by itself: all other activations of the
@@ -121,44 +160,36 @@ std::vector<Projection<T>> project(const Network<T, D>& network, const Context<D
       rows.push_back({units[u].trace, units[u].unit.image, units[u].unit.y, units[u].unit.x});
     }
     detail::ReverseRun<T, D> run(network, context, options.reverse, rows, regions);
+    const auto chosen = units.subspan(begin, count);
+    const auto activations = detail::activations_of<T, D>(network, context, seed, chosen);
+    std::vector<Unit> places;
+    std::vector<T> values;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Unit& unit = chosen[i].unit;
+      const bool whole = regions[seed].whole;
+      places.push_back({static_cast<Index>(i), unit.map, whole ? unit.y : 0, whole ? unit.x : 0});
+      values.push_back(options.seed_value == SeedValue::one ? T(1) : activations[i]);
+      results[begin + i].unit = unit;
+      results[begin + i].activation = activations[i];
+    }
     const Shape seed_shape = run.signal_shape(seed);
     auto signal = context.template make<T>(seed_shape, detail::working_layout<D>(seed_shape));
-    std::fill(signal.begin(), signal.end(), T(0));
-    for (std::size_t i = 0; i < count; ++i) {
-      const TracedUnit<T, D>& from = units[begin + i];
-      const Unit& unit = from.unit;
-      const auto& held = from.trace->slot(seed).view;
-      require<ArgumentError>(from.activation || !held.empty(), "layer ", quoted(layer),
-                             " was not kept by the forward pass");
-      const bool planes = seed_shape.rank() == 4;
-      const T activation = from.activation ? *from.activation
-                           : planes        ? held(unit.image, unit.map, unit.y, unit.x)
-                                           : held.data()[unit.image * held[1] + unit.map];
-      const T value = options.seed_value == SeedValue::one ? T(1) : activation;
-      const Index row = static_cast<Index>(i);
-      if (planes)
-        signal(row, unit.map, regions[seed].whole ? unit.y : 0, regions[seed].whole ? unit.x : 0) = value;
-      else
-        signal.data()[row * seed_shape[1] + unit.map] = value;
-      results[begin + i].unit = unit;
-      results[begin + i].activation = activation;
-    }
+    place_units<T>(context, places, values, signal.view());
     run.seed(seed, std::move(signal));
     run.run();
     const Tensor<T, D> pixels = run.take(input);
+    const Shape& plane = shapes[input];
+    const ReverseRegion& region = regions[input];
     for (std::size_t i = 0; i < count; ++i) {
-      const Shape& plane = shapes[input];
       Projection<T>& result = results[begin + i];
-      const ReverseRegion& region = regions[input];
       const Index top = region.whole ? 0 : region.top(result.unit.y),
                   left = region.whole ? 0 : region.left(result.unit.x);
       const Index height = region.whole ? plane[2] : region.height,
                   width = region.whole ? plane[3] : region.width;
       result.box = {top, left, top + height, left + width};
       result.pixels = Tensor<T, Cpu>({plane[1], height, width});
-      const TensorView<T, Cpu> out(result.pixels.data(), {1, plane[1], height, width});
-      copy_layout<T>(context, pixels.view().slice(static_cast<Index>(i), 1), out);
     }
+    detail::take_pixels<T, D>(context, pixels, std::span(results).subspan(begin, count));
     begin += count;
   }
   return results;

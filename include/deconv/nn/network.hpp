@@ -50,7 +50,12 @@ class Network {
   /// FormatError or ShapeError when the graph or its weights do not fit together.
   /// `custom` are the layers of node::Custom nodes, by the node's name. Throws ArgumentError when one is
   /// missing or fits no such node.
-  explicit Network(Model model, std::map<std::string, std::unique_ptr<Layer<T, D>>> custom = {});
+  explicit Network(Model model, std::map<std::string, std::unique_ptr<Layer<T, D>>> custom = {}) requires
+      std::same_as<D, Cpu> : Network(Context<Cpu>(1), std::move(model), std::move(custom)) {}
+  /// The same on the context's device. Returns when the weights are there, so that contexts with other
+  /// streams of the device may use the network too. Throws DeviceError when the GPU has too little memory.
+  Network(const Context<D>& context, Model model,
+          std::map<std::string, std::unique_ptr<Layer<T, D>>> custom = {});
 
   Network(Network&&) noexcept = default;
   Network& operator=(Network&&) noexcept = default;
@@ -103,6 +108,15 @@ class Network {
 };
 
 namespace detail {
+
+/// Where parameters are put: on a GPU into memory of their own, which goes back when the network does.
+template <Device D>
+[[nodiscard]] Context<D> parameter_context(const Context<D>& context) {
+  if constexpr (std::same_as<D, Cpu>)
+    return context;
+  else
+    return context.with(Workspace<Cuda>::make(context.device(), Workspace<Cuda>::Keep::no));
+}
 
 /// The layout that a device computes in.
 template <Device D>
@@ -307,8 +321,10 @@ class ForwardRun {
 }  // namespace detail
 
 template <class T, Device D>
-Network<T, D>::Network(Model model, std::map<std::string, std::unique_ptr<Layer<T, D>>> custom)
+Network<T, D>::Network(const Context<D>& context, Model model,
+                       std::map<std::string, std::unique_ptr<Layer<T, D>>> custom)
     : name_(std::move(model.name)) {
+  const Context<D> home = detail::parameter_context(context);
   topology_ = std::make_shared<const Topology>(std::move(model.graph));
   model.graph = topology_->graph();
   check_weights(model);
@@ -316,9 +332,10 @@ Network<T, D>::Network(Model model, std::map<std::string, std::unique_ptr<Layer<
     const auto given = custom.find(node.name);
     const bool own =
         std::holds_alternative<node::Custom>(node.params) && given != custom.end() && given->second;
-    layers_.push_back(own ? std::move(given->second) : make_layer<T>(node, model.weights));
+    layers_.push_back(own ? std::move(given->second) : make_layer<T, D>(home, node, model.weights));
     if (own) custom.erase(given);
   }
+  if constexpr (std::same_as<D, Cuda>) home.synchronise();
   require<ArgumentError>(custom.empty(), "layer ", custom.empty() ? std::string() : custom.begin()->first,
                          " was given to the network, whose graph has no custom node of that name");
 }

@@ -1,0 +1,134 @@
+#pragma once
+
+#include "common/divide.cuh"
+#include "common/element.cuh"
+
+// Layout conversion: a batch of matrices, R x S becomes S x R (nchw to nhwc: R channels, S pixels). Bytes:
+// src and dst once; no flops. Both ways through shared memory, so that global memory is read and written
+// along its own rows:
+//
+//        src, rows of S                shared tile              dst, rows of R
+//     r  ======----------             +---------+            s  ====------
+//        ======----------    ---->    | r x s   |   ---->       ====------
+//        ----------------             +---------+               ----------
+//
+// Matrices with few rows or few columns (three colours, small planes) take the second kernel, whose tile
+// holds all of the few, so that its part of the woven side is one unbroken run.
+namespace deconv::cuda {
+
+inline constexpr int layout_threads = 256;
+inline constexpr int layout_tile = 64;
+/// Elements of a tile, and the most rows or columns that count as few.
+inline constexpr int layout_elements = layout_tile * layout_tile, layout_few = 32;
+
+/// Tiles of 64 x 64, one a block: block = (image * row_tiles + tile row) * column_tiles + tile column. Reads
+/// `R` elements at once along the columns, writes `W` along the rows; the extents are multiples of these. A
+/// row of the tile is one 32-bit word longer than its elements, which keeps shared accesses to two a bank.
+template <class B, int R, int W>
+__global__ void __launch_bounds__(layout_threads)
+    transpose_tiles(const B* src, B* dst, Index rows, Index columns, unsigned row_tiles,
+                    unsigned column_tiles) {
+  constexpr int stride = layout_tile + (sizeof(B) < 4 ? static_cast<int>(4 / sizeof(B)) : 1);
+  __shared__ B tile[layout_tile * stride];
+  const unsigned line = blockIdx.x / column_tiles;
+  const Index image = static_cast<Index>(line / row_tiles) * rows * columns;
+  const Index first_row = static_cast<Index>(line % row_tiles) * layout_tile;
+  const Index first_column = static_cast<Index>(blockIdx.x % column_tiles) * layout_tile;
+  const B* from = src + image + first_row * columns + first_column;
+  B* to = dst + image + first_column * rows + first_row;
+  const int there_rows = static_cast<int>(rows - first_row < layout_tile ? rows - first_row : layout_tile);
+  const int there_columns =
+      static_cast<int>(columns - first_column < layout_tile ? columns - first_column : layout_tile);
+#pragma unroll
+  for (int i = 0; i < layout_elements / R; i += layout_threads) {
+    const int v = i + static_cast<int>(threadIdx.x);
+    const int r = v / (layout_tile / R), c = v % (layout_tile / R) * R;
+    if (r < there_rows && c < there_columns) {
+      const Vector<B, R> value = load_vector<R>(from + r * columns + c);
+#pragma unroll
+      for (int j = 0; j < R; ++j) tile[r * stride + c + j] = value.at[j];
+    }
+  }
+  __syncthreads();
+#pragma unroll
+  for (int i = 0; i < layout_elements / W; i += layout_threads) {
+    const int v = i + static_cast<int>(threadIdx.x);
+    const int c = v / (layout_tile / W), r = v % (layout_tile / W) * W;
+    if (r < there_rows && c < there_columns) {
+      Vector<B, W> value;
+#pragma unroll
+      for (int j = 0; j < W; ++j) value.at[j] = tile[(r + j) * stride + c];
+      store_vector<W>(to + c * rows + r, value);
+    }
+  }
+}
+
+/// `few` planes of `many` elements beside `many` groups of `few` (woven). A block takes the same `span`
+/// elements of every plane: block = image * spans + span.
+struct WeaveShape {
+  Index few = 0, many = 0;
+  unsigned spans = 1;
+  int span = 0, stride = 0;  ///< elements of a tile's plane, and from one to the next
+  Divider by_few, by_vectors_of_span;
+};
+
+/// Elements of the tile: those of layout_elements and 16 bytes of padding a plane.
+template <class B>
+inline constexpr int weave_tile = layout_elements + layout_few* vector_width<B>;
+
+/// Moves `P` elements of a plane and `W` woven ones at once.
+template <class B, int P, int W, bool ToWoven>
+__global__ void __launch_bounds__(layout_threads) weave(const B* src, B* dst, WeaveShape shape) {
+  __shared__ alignas(16) B tile[weave_tile<B>];
+  const int few = static_cast<int>(shape.few);
+  const Index image = static_cast<Index>(blockIdx.x / shape.spans) * shape.few * shape.many;
+  const Index first = static_cast<Index>(blockIdx.x % shape.spans) * shape.span;
+  const int there = static_cast<int>(shape.many - first < shape.span ? shape.many - first : shape.span);
+  const int plane_vectors = few * (shape.span / P), woven_vectors = there * few / W;
+  const Index planes = image + first, woven = image + first * shape.few;
+
+  // The planes' side: vector v is plane v / (span / P).
+  const auto plane_side = [&](auto&& move) {
+    for (int v = static_cast<int>(threadIdx.x); v < plane_vectors; v += layout_threads) {
+      const auto at = shape.by_vectors_of_span(static_cast<std::uint32_t>(v));
+      const int row = static_cast<int>(at.quotient), column = static_cast<int>(at.remainder) * P;
+      if (column < there) move(planes + row * shape.many + column, row * shape.stride + column);
+    }
+  };
+  // The woven side: element k of the run is element k / few of plane k % few.
+  const auto woven_side = [&](auto&& move) {
+    for (int v = static_cast<int>(threadIdx.x); v < woven_vectors; v += layout_threads) {
+      const auto at = shape.by_few(static_cast<std::uint32_t>(v * W));
+      move(woven + v * W, static_cast<int>(at.quotient), static_cast<int>(at.remainder));
+    }
+  };
+  const auto next = [&](int& column, int& row) {
+    if (++row == few) row = 0, ++column;
+  };
+  if constexpr (ToWoven) {
+    plane_side([&](Index from, int to) { store_vector<P>(tile + to, load_vector<P>(src + from)); });
+    __syncthreads();
+    woven_side([&](Index to, int column, int row) {
+      Vector<B, W> value;
+#pragma unroll
+      for (int j = 0; j < W; ++j) {
+        value.at[j] = tile[row * shape.stride + column];
+        next(column, row);
+      }
+      store_vector<W>(dst + to, value);
+    });
+  } else {
+    woven_side([&](Index from, int column, int row) {
+      const Vector<B, W> value = load_vector<W>(src + from);
+#pragma unroll
+      for (int j = 0; j < W; ++j) {
+        tile[row * shape.stride + column] = value.at[j];
+        next(column, row);
+      }
+    });
+    __syncthreads();
+    plane_side([&](Index to, int from) { store_vector<P>(dst + to, load_vector<P>(tile + from)); });
+  }
+}
+
+}  // namespace deconv::cuda
