@@ -16,10 +16,11 @@ void convert(const Context<Cuda>& context, const A* src, B* dst, Index count) {
     constexpr int width = std::min(vector_width<A>, vector_width<B>);
     constexpr unsigned threads = 256;
     if (vector_aligned<width>(src, 0) && vector_aligned<width>(dst, 0))
-      launch(context, &convert_elements<A, B, width>, grid_for(parts_of<Index>(count, width), threads),
-             threads, 0, src, dst, count);
+      launch(context, &convert_elements<A, B, width>,
+             grid_for(parts_of<Index>(count, width * loads_in_flight), threads), threads, 0, src, dst, count);
     else
-      launch(context, &convert_elements<A, B, 1>, grid_for(count, threads), threads, 0, src, dst, count);
+      launch(context, &convert_elements<A, B, 1>, grid_for(parts_of<Index>(count, loads_in_flight), threads),
+             threads, 0, src, dst, count);
   }
 }
 

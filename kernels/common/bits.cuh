@@ -31,6 +31,11 @@ struct BitsOf<8> {
 template <class T>
 using Bits = typename BitsOf<sizeof(T)>::type;
 
+/// What one access moves at most.
+struct alignas(16) SixteenBytes {
+  std::uint32_t words[4];
+};
+
 template <class T>
 [[nodiscard]] inline const Bits<T>* as_bits(const T* data) noexcept {
   return reinterpret_cast<const Bits<T>*>(data);

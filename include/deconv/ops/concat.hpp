@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "deconv/core/context.hpp"
+#include "deconv/ops/cuda/concat.hpp"
 #include "deconv/ops/operands.hpp"
 
 namespace deconv {
@@ -55,27 +56,35 @@ void check_part(std::string_view what, const TensorView<A, D>& whole, Index axis
 
 /// dst = the sources one behind another along `axis` (negative: from the back). Any rank, one layout, no
 /// overlap. Throws ShapeError. Bytes: everything once.
-template <class T>
-void concat_forward(const Context<Cpu>& context, Sources<T, Cpu> sources, Index axis,
-                    TensorView<T, Cpu> dst) {
+template <class T, Device D>
+void concat_forward(const Context<D>& context, Sources<T, D> sources, Index axis, TensorView<T, D> dst) {
   std::vector<Shape> shapes;
   for (const auto& src : sources) shapes.push_back(src.shape());
   detail::check_shape("concat_forward", "dst", concat_output_shape(shapes, axis), dst.shape());
   Index offset = 0;
   for (const auto& src : sources) {
     detail::check_part("concat_forward", dst, axis, offset, src);
-    if (src.count() > 0) cpu::copy_into_part<T>(context, src, axis, offset, dst);
+    if (src.count() > 0) {
+      if constexpr (std::same_as<D, Cpu>)
+        cpu::copy_into_part<T>(context, src, axis, offset, dst);
+      else
+        cuda::copy_into_part<T>(context, src, axis, offset, dst);
+    }
     offset += src.shape().extent(axis);
   }
 }
 
 /// diff_src = the part of diff_dst that came from the source beginning at `offset` along `axis`. As
 /// concat_forward.
-template <class T>
-void concat_reverse(const Context<Cpu>& context, Source<T, Cpu> diff_dst, Index axis, Index offset,
-                    TensorView<T, Cpu> diff_src) {
+template <class T, Device D>
+void concat_reverse(const Context<D>& context, Source<T, D> diff_dst, Index axis, Index offset,
+                    TensorView<T, D> diff_src) {
   detail::check_part("concat_reverse", diff_dst, axis, offset, diff_src);
-  if (diff_src.count() > 0) cpu::copy_from_part<T>(context, diff_dst, axis, offset, diff_src);
+  if (diff_src.count() == 0) return;
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::copy_from_part<T>(context, diff_dst, axis, offset, diff_src);
+  else
+    cuda::copy_from_part<T>(context, diff_dst, axis, offset, diff_src);
 }
 
 }  // namespace deconv
