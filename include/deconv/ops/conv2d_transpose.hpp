@@ -32,54 +32,59 @@ void add_bias(const Context<Cpu>& context, TensorView<const T, Cpu> bias, Tensor
 /// Transposed convolution as a layer of its own: src N x C x H x W, weights C x K/groups x R x S, bias K or
 /// empty, dst N x K x P x Q (conv2d_transpose_output_shape), each in either layout. By phases, see
 /// conv2d_reverse_data. Throws ShapeError when they do not fit. Cost: 2 N C H W K/groups R S flops.
-template <class T>
-void conv2d_transpose_forward(const Context<Cpu>& context, TensorView<const T, Cpu> src,
-                              TensorView<const T, Cpu> weights, TensorView<const T, Cpu> bias,
-                              const Conv2dTransposeParams& params, TensorView<T, Cpu> dst,
-                              Conv2dCache<T, Cpu>* cache = nullptr) {
+template <class T, Device D>
+void conv2d_transpose_forward(const Context<D>& context, Source<T, D> src, Source<T, D> weights,
+                              Source<T, D> bias, const Conv2dTransposeParams& params, TensorView<T, D> dst,
+                              Conv2dCache<T, D>* cache = nullptr) {
   const Shape wanted = conv2d_transpose_output_shape(src.shape(), dst.rank() == 4 ? dst[1] : 1, params);
   require<ShapeError>(dst.shape() == wanted, "conv2d_transpose: wants an output of shape ", wanted, ", met ",
                       dst.shape());
   require<ShapeError>(bias.empty() || bias.count() == dst[1], "conv2d_transpose: wants a bias of ", dst[1],
                       ", met ", bias.shape());
-  conv2d_reverse_data<T>(context, src, weights, detail::transposed(params), dst, cache);
-  if (!bias.empty()) detail::add_bias<T>(context, bias, dst);
+  const auto convolution = detail::transposed(params);
+  detail::check_conv2d(dst.shape(), weights.shape(), {}, false, convolution, src.shape(), "conv2d reverse");
+  if (dst.count() == 0) return;
+  detail::correlate_transposed<T, D>(context, src, weights, bias.data(), convolution, dst, cache);
+  if constexpr (std::same_as<D, Cpu>)
+    if (!bias.empty()) detail::add_bias<T>(context, bias, dst);
 }
 
 /// diff_src = the adjoint, a plain convolution of diff_dst. Shapes, errors and cost as the forward pass.
-template <class T>
-void conv2d_transpose_reverse_data(const Context<Cpu>& context, TensorView<const T, Cpu> diff_dst,
-                                   TensorView<const T, Cpu> weights, const Conv2dTransposeParams& params,
-                                   TensorView<T, Cpu> diff_src, Conv2dCache<T, Cpu>* cache = nullptr) {
+template <class T, Device D>
+void conv2d_transpose_reverse_data(const Context<D>& context, Source<T, D> diff_dst, Source<T, D> weights,
+                                   const Conv2dTransposeParams& params, TensorView<T, D> diff_src,
+                                   Conv2dCache<T, D>* cache = nullptr) {
   const auto convolution = detail::transposed(params);
   detail::check_conv2d(diff_dst.shape(), weights.shape(), {}, false, convolution, diff_src.shape(),
                        "conv2d_transpose reverse");
-  Conv2dCache<T, Cpu> own;
-  detail::with_source_in(context, diff_dst, detail::convolution_layout, [&](TensorView<const T, Cpu> from) {
-    detail::with_target_in(context, diff_src, detail::convolution_layout, [&](TensorView<T, Cpu> to) {
-      const auto c = cpu::forward_correlation(diff_dst.shape(), to.layout(), diff_src.shape(), convolution);
-      cpu::correlate<T>(context, {0, {}}, c, from.data(), weights.data(), {}, to.data(),
-                        cache ? *cache : own);
-    });
-  });
+  if (diff_src.count() == 0) return;
+  detail::correlate<T, D>(context, diff_dst, weights, {}, convolution, diff_src, {}, cache);
 }
 
-/// Gradients of weights (C x K/groups x R x S) and, unless empty, of the bias (K), summed over images and
-/// pixels.
-template <class T>
-void conv2d_transpose_reverse_weights(const Context<Cpu>& context, TensorView<const T, Cpu> src,
-                                      TensorView<const T, Cpu> diff_dst, const Conv2dTransposeParams& params,
-                                      TensorView<T, Cpu> diff_weights, TensorView<T, Cpu> diff_bias) {
+/// Gradients of weights (C x K/groups x R x S, in either layout) and, unless empty, of the bias (K), summed
+/// over images and pixels.
+template <class T, Device D>
+void conv2d_transpose_reverse_weights(const Context<D>& context, Source<T, D> src, Source<T, D> diff_dst,
+                                      const Conv2dTransposeParams& params, TensorView<T, D> diff_weights,
+                                      std::type_identity_t<TensorView<T, D>> diff_bias) {
   conv2d_reverse_weights<T>(context, diff_dst, src, detail::transposed(params), diff_weights, {});
   if (diff_bias.empty()) return;
   require<ShapeError>(diff_bias.count() == diff_dst[1], "conv2d_transpose: wants a bias gradient of ",
                       diff_dst[1], ", met ", diff_bias.shape());
-  for (Index k = 0; k < diff_dst[1]; ++k) {
-    T sum = T(0);
-    for (Index n = 0; n < diff_dst[0]; ++n)
-      for (Index y = 0; y < diff_dst[2]; ++y)
-        for (Index x = 0; x < diff_dst[3]; ++x) sum += diff_dst(n, k, y, x);
-    diff_bias.data()[k] = sum;
+  if constexpr (std::same_as<D, Cpu>) {
+    for (Index k = 0; k < diff_dst[1]; ++k) {
+      T sum = T(0);
+      for (Index n = 0; n < diff_dst[0]; ++n)
+        for (Index y = 0; y < diff_dst[2]; ++y)
+          for (Index x = 0; x < diff_dst[3]; ++x) sum += diff_dst(n, k, y, x);
+      diff_bias.data()[k] = sum;
+    }
+  } else {
+    detail::with_source_in<T>(
+        context, diff_dst, detail::convolution_layout, [&](TensorView<const T, D> signal) {
+          cuda::channel_sums<T>(context, signal.data(), signal[0] * signal[2] * signal[3], signal[1],
+                                diff_bias.data());
+        });
   }
 }
 

@@ -3,6 +3,8 @@
 #include "deconv/core/context.hpp"
 #include "deconv/core/tensor.hpp"
 #include "deconv/ops/cpu/matrix_product.hpp"
+#include "deconv/ops/cuda/linear.hpp"
+#include "deconv/ops/operands.hpp"
 
 namespace deconv {
 
@@ -11,6 +13,10 @@ template <class T, Device D>
 struct LinearCache;
 template <class T>
 struct LinearCache<T, Cpu> : cpu::ProductCache<T> {};
+template <class T>
+struct LinearCache<T, Cuda> {
+  void clear() {}
+};
 
 namespace detail {
 
@@ -28,33 +34,42 @@ inline void check_linear(const Shape& src, const Shape& weights, const Shape& bi
 /// dst = src * weights^T + bias: src N x F, weights O x F, bias O or empty, dst N x O, then rectified when
 /// `negative_slope` is given. Throws ShapeError when they do not fit. Cost: 2 N F O flops; the weights' O F
 /// bytes dominate for small N.
-template <class T>
-void linear_forward(const Context<Cpu>& context, TensorView<const T, Cpu> src,
-                    TensorView<const T, Cpu> weights, TensorView<const T, Cpu> bias, TensorView<T, Cpu> dst,
-                    std::optional<float> negative_slope = {}, LinearCache<T, Cpu>* cache = nullptr) {
+template <class T, Device D>
+void linear_forward(const Context<D>& context, Source<T, D> src, Source<T, D> weights, Source<T, D> bias,
+                    TensorView<T, D> dst, std::optional<float> negative_slope = {},
+                    [[maybe_unused]] LinearCache<T, D>* cache = nullptr) {
   detail::check_linear(src.shape(), weights.shape(), bias.shape(), !bias.empty(), dst.shape(), "linear");
   if (dst.count() == 0) return;
-  LinearCache<T, Cpu> own;
-  cpu::product_forward<T>(context, src, weights, bias.data(), dst, negative_slope, cache ? *cache : own);
+  if constexpr (std::same_as<D, Cpu>) {
+    LinearCache<T, Cpu> own;
+    cpu::product_forward<T>(context, src, weights, bias.data(), dst, negative_slope, cache ? *cache : own);
+  } else {
+    cuda::linear_forward<T>(context, src, weights, bias.data(), dst, negative_slope);
+  }
 }
 
 /// diff_src (N x F) = diff_dst (N x O) * weights (O x F). Throws ShapeError. Cost: 2 N F O flops.
-template <class T>
-void linear_reverse_data(const Context<Cpu>& context, TensorView<const T, Cpu> diff_dst,
-                         TensorView<const T, Cpu> weights, TensorView<T, Cpu> diff_src) {
+template <class T, Device D>
+void linear_reverse_data(const Context<D>& context, Source<T, D> diff_dst, Source<T, D> weights,
+                         TensorView<T, D> diff_src) {
   detail::check_linear(diff_src.shape(), weights.shape(), {}, false, diff_dst.shape(), "linear reverse");
-  cpu::product_reverse_data<T>(context, diff_dst, weights, diff_src);
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::product_reverse_data<T>(context, diff_dst, weights, diff_src);
+  else
+    cuda::linear_reverse_data<T>(context, diff_dst, weights, diff_src);
 }
 
 /// diff_weights (O x F) = diff_dst^T * src and, unless empty, diff_bias (O), summed over the images. Throws
 /// ShapeError. Cost: 2 N F O flops.
-template <class T>
-void linear_reverse_weights(const Context<Cpu>& context, TensorView<const T, Cpu> src,
-                            TensorView<const T, Cpu> diff_dst, TensorView<T, Cpu> diff_weights,
-                            TensorView<T, Cpu> diff_bias) {
+template <class T, Device D>
+void linear_reverse_weights(const Context<D>& context, Source<T, D> src, Source<T, D> diff_dst,
+                            TensorView<T, D> diff_weights, std::type_identity_t<TensorView<T, D>> diff_bias) {
   detail::check_linear(src.shape(), diff_weights.shape(), diff_bias.shape(), !diff_bias.empty(),
                        diff_dst.shape(), "linear reverse to weights");
-  cpu::product_reverse_weights<T>(context, src, diff_dst, diff_weights, diff_bias);
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::product_reverse_weights<T>(context, src, diff_dst, diff_weights, diff_bias);
+  else
+    cuda::linear_reverse_weights<T>(context, src, diff_dst, diff_weights, diff_bias.data());
 }
 
 }  // namespace deconv

@@ -269,4 +269,19 @@ inline Correlation forward_correlation(const Shape& src, Layout layout, const Sh
           w.dilation_y, w.dilation_x,  w.padding.top, w.padding.left, layout};
 }
 
+/// Gradients of weights (K x C/groups x R x S, row-major) and, unless null, bias.
+template <class T>
+void convolution_reverse_weights(const Context<Cpu>& context, const Correlation& c, const T* src,
+                                 const T* diff_dst, T* diff_weights, T* diff_bias) {
+#if defined(DECONV_WITH_ONEDNN)
+  if constexpr (std::is_same_v<T, float>) {
+    try {
+      return onednn_correlate_reverse_weights(context, c, src, diff_dst, diff_weights, diff_bias);
+    } catch (const dnnl::error&) {  // a geometry that oneDNN does not do
+    }
+  }
+#endif
+  eigen_correlate_reverse_weights<T>(context, c, src, diff_dst, diff_weights, diff_bias);
+}
+
 }  // namespace deconv::cpu
