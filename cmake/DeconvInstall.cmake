@@ -9,6 +9,12 @@ install(TARGETS deconv EXPORT deconvTargets INCLUDES DESTINATION "${CMAKE_INSTAL
 set(DECONV_CONFIG_DIR "${CMAKE_INSTALL_DATADIR}/cmake/deconv")
 install(EXPORT deconvTargets NAMESPACE deconv:: DESTINATION "${DECONV_CONFIG_DIR}")
 
+if(TARGET deconv_cuda)
+  # In a file of its own, read only where the CUDA runtime is found again.
+  install(TARGETS deconv_cuda EXPORT deconvCudaTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+  install(EXPORT deconvCudaTargets NAMESPACE deconv:: DESTINATION "${DECONV_CONFIG_DIR}")
+endif()
+
 set(DECONV_FIND_AGAIN "")
 foreach(package IN LISTS DECONV_PACKAGES)
   string(APPEND DECONV_FIND_AGAIN "find_dependency(${package})\n")

@@ -9,13 +9,9 @@
 
 namespace deconv::tool {
 
-Tensor<float, Cpu> probabilities(const LoadedModel& model, const Context<Cpu>& context,
-                                 TensorView<const float, Cpu> images) {
-  const std::string scores = score_tensor(model.network.topology());
-  ForwardOptions forward = ForwardOptions::only({scores});
-  forward.up_to = scores;
-  const auto trace = model.network.forward(context, images, forward);
-  Tensor<float, Cpu> rows = trace.activation(context, scores);
+Tensor<float, Cpu> probabilities(const LoadedModel& model, TensorView<const float, Cpu> images) {
+  const std::string scores = score_tensor(model.topology());
+  Tensor<float, Cpu> rows = std::move(model.engine->activations(images, {scores}).front());
   const Index count = images[0], classes = rows.count() / count;
   require<ShapeError>(rows.rank() >= 2 && rows[0] == count && rows[1] == classes, "scores ", quoted(scores),
                       " of shape ", rows.shape(), ": one number a class wanted");

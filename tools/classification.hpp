@@ -10,8 +10,7 @@
 namespace deconv::tool {
 
 /// Probabilities N x classes: softmax of the network's scores.
-[[nodiscard]] Tensor<float, Cpu> probabilities(const LoadedModel& model, const Context<Cpu>& context,
-                                               TensorView<const float, Cpu> images);
+[[nodiscard]] Tensor<float, Cpu> probabilities(const LoadedModel& model, TensorView<const float, Cpu> images);
 
 /// The `count` most probable classes of one row, the first of equals first; NaN counts as nothing.
 [[nodiscard]] std::vector<std::pair<Index, float>> top_classes(std::span<const float> row, Index count);

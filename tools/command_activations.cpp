@@ -33,36 +33,33 @@ io::Image montage_of(const ActivationsOptions& options, TensorView<const float, 
 }
 
 void run_activations(const ActivationsOptions& options) {
-  const Context<Cpu> context = options.context();
+  check_device(options);
   const OutputKind kind = output_kind(options, {OutputKind::png, OutputKind::folder});
   const LoadedModel model = load_model(options);
-  const std::vector<std::string> layers = layers_of(options.layers, model.network.topology());
+  const std::vector<std::string> layers = layers_of(options.layers, model.topology());
   const Inputs inputs = load_inputs(options, model);
   require<UsageError>(kind != OutputKind::png || (layers.size() == 1 && inputs.size() == 1), "--output ",
                       options.output,
                       ": a picture holds one layer of one image; a folder wanted for several");
-  ForwardOptions forward = ForwardOptions::only(layers);
-  forward.up_to = layers.back();
   std::optional<Timing> timing;
-  const auto trace =
-      timed(options.repeat, timing, [&] { return model.network.forward(context, inputs.batch, forward); });
+  const auto arrays =
+      timed(options.repeat, timing, [&] { return model.engine->activations(inputs.batch, layers); });
 
   Document document = make_document("activations", options);
   document["images"] = inputs.names;
   Document lines = Document::array();
-  for (const std::string& layer : layers)
-    lines.push_back({{"layer", layer}, {"shape", to_document(trace.shape(layer))}});
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    lines.push_back({{"layer", layers[i]}, {"shape", to_document(arrays[i].shape())}});
   document["layers"] = lines;
   add_timing(document, timing);
-  if (kind == OutputKind::png)
-    io::write_png(options.output, montage_of(options, trace.view(layers.front()), 0));
+  if (kind == OutputKind::png) io::write_png(options.output, montage_of(options, arrays.front().view(), 0));
   if (kind == OutputKind::folder) {
     FolderOutput folder(options.output);
     for (std::size_t i = 0; i < layers.size(); ++i)
       for (Index n = 0; n < inputs.size(); ++n) {
         const std::string image = inputs.size() > 1 ? message("image", n, "_") : "";
         const auto file = folder.add(image + file_name_of(layers[i]) + ".png");
-        io::write_png(file, montage_of(options, trace.view(layers[i]), n));
+        io::write_png(file, montage_of(options, arrays[i].view(), n));
         document["layers"][i]["pictures"].push_back(file.filename().string());
       }
     folder.commit(document);

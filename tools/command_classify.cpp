@@ -81,8 +81,7 @@ void write_csv(const std::string& path, const Document& images) {
   io::write_text(path, std::move(csv).str());
 }
 
-void classify_pictures(const ClassifyOptions& options, const LoadedModel& model, const Context<Cpu>& context,
-                       OutputKind kind) {
+void classify_pictures(const ClassifyOptions& options, const LoadedModel& model, OutputKind kind) {
   const Classified inputs = load(options, model);
   std::optional<Timing> timing;
   const Tensor<float, Cpu> rows = timed(options.repeat, timing, [&] {
@@ -90,8 +89,8 @@ void classify_pictures(const ClassifyOptions& options, const LoadedModel& model,
     const Index total = inputs.batch[0];
     for (Index first = 0; first < total; first += options.batch) {
       stop_if_interrupted();
-      parts.push_back(probabilities(
-          model, context, inputs.batch.view().slice(first, std::min(options.batch, total - first))));
+      parts.push_back(
+          probabilities(model, inputs.batch.view().slice(first, std::min(options.batch, total - first))));
     }
     Tensor<float, Cpu> all({total, parts.front()[1]});
     float* out = all.data();
@@ -147,26 +146,25 @@ void count(const io::Dataset& set, const Tensor<float, Cpu>& rows, const std::ve
   }
 }
 
-Score score_single(const ClassifyOptions& options, const LoadedModel& model, const Context<Cpu>& context,
-                   const io::Dataset& set) {
+Score score_single(const ClassifyOptions& options, const LoadedModel& model, const io::Dataset& set) {
   Progress progress("classify", "images", set.size(), options.quiet);
   io::LoaderOptions loading;
   loading.batch = options.batch;
-  loading.workers = context.threads();
+  loading.workers = options.threads;
   loading.skip_broken = options.skip_broken;
   loading.warn = [&](const std::string& text) { progress.warn(text); };
   io::BatchLoader loader(set, model.preprocess_for_pictures(options), loading);
   Score score;
   while (const auto batch = loader.next()) {
-    count(set, probabilities(model, context, batch->images), batch->indices, options.top, score);
+    count(set, probabilities(model, batch->images), batch->indices, options.top, score);
     progress.advance(static_cast<Index>(batch->indices.size()));
   }
   score.skipped = loader.skipped();
   return score;
 }
 
-Score score_ten_crops(const ClassifyOptions& options, const LoadedModel& model, const Context<Cpu>& context,
-                      const io::Dataset& set) {
+Score score_ten_crops(const ClassifyOptions& options, const LoadedModel& model, const io::Dataset& set) {
+  const Context<Cpu> context = options.host();
   const io::Preprocess& preprocess = model.preprocess_for_pictures(options);
   const auto shape = preprocess.output_shape();
   require<ArgumentError>(shape && preprocess.crop, "--crops 10 wants a preprocessing with a crop");
@@ -191,7 +189,7 @@ Score score_ten_crops(const ClassifyOptions& options, const LoadedModel& model, 
       }
       if (!problems[static_cast<std::size_t>(i)].empty()) std::fill(place.begin(), place.end(), 0.0f);
     });
-    const auto rows = mean_of_crops(probabilities(model, context, inputs), 10);
+    const auto rows = mean_of_crops(probabilities(model, inputs), 10);
     for (Index i = 0; i < size; ++i) {
       const std::string& problem = problems[static_cast<std::size_t>(i)];
       if (problem.empty()) {
@@ -209,14 +207,13 @@ Score score_ten_crops(const ClassifyOptions& options, const LoadedModel& model, 
   return score;
 }
 
-void classify_data(const ClassifyOptions& options, const LoadedModel& model, const Context<Cpu>& context) {
+void classify_data(const ClassifyOptions& options, const LoadedModel& model) {
   // Folders are classes in the order of the labels; lists and records number their classes themselves.
   const bool folder = std::filesystem::is_directory(options.data);
   const auto set = io::open_dataset(options.data, folder ? options.labels : std::filesystem::path());
   std::optional<Timing> timing;
   const Score score = timed(options.repeat, timing, [&] {
-    return options.crops == 1 ? score_single(options, model, context, *set)
-                              : score_ten_crops(options, model, context, *set);
+    return options.crops == 1 ? score_single(options, model, *set) : score_ten_crops(options, model, *set);
   });
   require<ArgumentError>(score.images > 0, options.data, ": a picture that can be read wanted, met none");
   const auto error = [&](Index right) {
@@ -249,13 +246,13 @@ void run_classify(const ClassifyOptions& options) {
   require<UsageError>(over_data || !options.skip_broken, "--skip-broken belongs to --data");
   require<UsageError>(!over_data || options.output.empty(),
                       "--output: with --data there is nothing to write");
-  const Context<Cpu> context = options.context();
+  check_device(options);
   const OutputKind kind = output_kind(options, {OutputKind::csv});
   const LoadedModel model = load_model(options);
   if (over_data)
-    classify_data(options, model, context);
+    classify_data(options, model);
   else
-    classify_pictures(options, model, context, kind);
+    classify_pictures(options, model, kind);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ std::vector<Index> random_maps(std::uint64_t seed, const std::string& layer, Ind
 }
 
 std::vector<MapSelection> selections_of(const FeaturesOptions& options, const LoadedModel& model) {
-  const Topology& topology = model.network.topology();
+  const Topology& topology = model.topology();
   const auto shapes = infer_shapes(topology.graph(), 1);
   std::vector<MapSelection> selections;
   for (const std::string& layer : layers_of(options.layers, topology)) {
@@ -201,12 +201,12 @@ struct Found {
 };
 
 /// The whole work: every image through the network, the hits projected, the montages drawn.
-Found find_features(const FeaturesOptions& options, const LoadedModel& model, const Context<Cpu>& context,
-                    const io::Dataset& set, bool pictures) {
+Found find_features(const FeaturesOptions& options, const LoadedModel& model, const io::Dataset& set,
+                    bool pictures) {
   const io::Preprocess& preprocess = model.preprocess_for_pictures(options);
   io::LoaderOptions loading;
   loading.batch = options.batch;
-  loading.workers = context.threads();
+  loading.workers = options.threads;
   loading.skip_broken = options.skip_broken;
   std::optional<Progress> progress(std::in_place, "features", "images", set.size(), options.quiet);
   loading.warn = [&](const std::string& text) { progress->warn(text); };
@@ -221,7 +221,7 @@ Found find_features(const FeaturesOptions& options, const LoadedModel& model, co
     batch = loader.next();
     if (!batch) {
       // The activations of whole batches go back to the system before projections want memory of their own.
-      context.workspace()->release();
+      model.engine->release_memory();
       return nullptr;
     }
     current.images = batch->images.view();
@@ -262,8 +262,8 @@ Found find_features(const FeaturesOptions& options, const LoadedModel& model, co
 
   Collector collector(options, model, set, seen, pictures);
   std::vector<MapSelection> selections = selections_of(options, model);
-  features<float>(
-      model.network, context, std::move(selections), stream,
+  model.engine->features(
+      std::move(selections), stream,
       [&](Feature<float> feature) {
         const std::string last = collector.last_layer();
         const bool finished = pictures && !last.empty() && last != feature.layer;
@@ -301,7 +301,7 @@ void print_people(const FeaturesOptions& options, const Document& document) {
 
 void run_features(const FeaturesOptions& options) {
   require<UsageError>(options.maps.empty() || !options.random, "--maps or --random wanted, met both");
-  const Context<Cpu> context = options.context();
+  check_device(options);
   const OutputKind kind = output_kind(options, {OutputKind::folder, OutputKind::png});
   require<UsageError>(kind != OutputKind::png || options.layers.size() == 1, "--output ", options.output,
                       ": a picture holds one layer; a folder wanted for several");
@@ -310,7 +310,7 @@ void run_features(const FeaturesOptions& options) {
   const auto set = io::open_dataset(options.data);
   std::optional<Timing> timing;
   Found found = timed(options.repeat, timing,
-                      [&] { return find_features(options, model, context, *set, kind != OutputKind::none); });
+                      [&] { return find_features(options, model, *set, kind != OutputKind::none); });
 
   Document document = make_document("features", options);
   document["data"] = options.data;
@@ -330,7 +330,7 @@ void run_features(const FeaturesOptions& options) {
       document["layers"][i]["montage"] = files.back().filename().string();
     }
     // Packing pictures of megapixels takes a good part of the time that the whole work takes.
-    parallel_for(context, static_cast<Index>(files.size()), [&](Index i) {
+    parallel_for(options.host(), static_cast<Index>(files.size()), [&](Index i) {
       const auto n = static_cast<std::size_t>(i);
       io::write_png(files[n], std::exchange(found.montages[n].second, {}));
     });

@@ -56,7 +56,9 @@ std::string csv_of(const FilterReport& report) {
 }
 
 void run_filters(const FiltersOptions& options) {
-  const Context<Cpu> context = options.context();
+  require<DeviceError>(options.device == Cpu::name,
+                       "--device cuda: the statistics of filters are made on the host; --device cpu wanted");
+  const Context<Cpu> context = options.host();
   const OutputKind kind = output_kind(options, {OutputKind::png, OutputKind::npy, OutputKind::safetensors,
                                                 OutputKind::csv, OutputKind::folder});
   io::ModelFile file = read_model_file_of(options);

@@ -68,19 +68,18 @@ void write(const GradcamOptions& options, OutputKind kind, const Inputs& inputs,
 }
 
 void run_gradcam(const GradcamOptions& options) {
-  const Context<Cpu> context = options.context();
+  check_device(options);
   const OutputKind kind =
       output_kind(options, {OutputKind::png, OutputKind::npy, OutputKind::safetensors, OutputKind::folder});
   const LoadedModel model = load_model(options);
-  if (!options.layer.empty()) static_cast<void>(model.network.topology().find(options.layer));
+  if (!options.layer.empty()) static_cast<void>(model.topology().find(options.layer));
   const Inputs inputs = load_inputs(options, model);
   ClassActivationMapOptions how;
   how.layer = options.layer;
   if (options.class_index) how.classes = {*options.class_index};
   std::optional<Timing> timing;
-  const Maps maps = timed(options.repeat, timing, [&] {
-    return class_activation_maps<float>(model.network, context, inputs.batch.view(), how);
-  });
+  const Maps maps =
+      timed(options.repeat, timing, [&] { return model.engine->class_activation_maps(inputs.batch, how); });
 
   Document document = make_document("gradcam", options);
   document["layer"] = maps.front().layer;

@@ -31,12 +31,10 @@ std::pair<Index, Index> parse_position(const std::string& text) {
 }
 
 /// The strongest unit of each map of one image, the N strongest of these.
-std::vector<Unit> strongest(const Trace<float, Cpu>& trace, const std::string& layer, Index image,
-                            Index top) {
-  const auto view = trace.view(layer);
+std::vector<Unit> strongest(Engine::Images view, const std::string& layer, Index image, Index top) {
   std::vector<Index> maps(static_cast<std::size_t>(view[1]));
   std::iota(maps.begin(), maps.end(), Index{0});
-  std::vector<Unit> units = strongest_units(trace, layer, image, maps);
+  std::vector<Unit> units = strongest_units<float>(view, layer, image, maps);
   const auto activation = [&](const Unit& unit) {
     return view.rank() == 4 ? view(unit.image, unit.map, unit.y, unit.x)
                             : view.data()[unit.image * view[1] + unit.map];
@@ -47,20 +45,19 @@ std::vector<Unit> strongest(const Trace<float, Cpu>& trace, const std::string& l
   return units;
 }
 
-std::vector<Unit> chosen_units(const ProjectOptions& options, const Trace<float, Cpu>& trace) {
-  const Shape& shape = trace.shape(options.layer);
+std::vector<Unit> chosen_units(const ProjectOptions& options, const Shape& shape, Engine::Images activation) {
   require<ArgumentError>(shape.rank() == 4 || shape.rank() == 2, "layer ", quoted(options.layer),
                          " of shape ", shape, " has no feature maps");
   if (options.top)
     require<ArgumentError>(*options.top <= shape[1], "--top ", *options.top, ": layer ",
                            quoted(options.layer), " has ", shape[1], " maps");
   std::vector<Unit> units;
-  for (Index n = 0; n < trace.images(); ++n) {
+  for (Index n = 0; n < shape[0]; ++n) {
     if (options.top) {
-      for (const Unit& unit : strongest(trace, options.layer, n, *options.top)) units.push_back(unit);
+      for (const Unit& unit : strongest(activation, options.layer, n, *options.top)) units.push_back(unit);
     } else if (options.at.empty()) {
       const Index map = *options.map;
-      units.push_back(strongest_units(trace, options.layer, n, std::span(&map, 1)).front());
+      units.push_back(strongest_units<float>(activation, options.layer, n, std::span(&map, 1)).front());
     } else {
       const auto [y, x] = parse_position(options.at);
       units.push_back({n, *options.map, y, x});
@@ -157,24 +154,24 @@ void run_project(const ProjectOptions& options) {
                       options.map ? ", met both" : "");
   require<UsageError>(options.at.empty() || options.map.has_value(), "--at wants --map");
   if (!options.at.empty()) static_cast<void>(parse_position(options.at));
-  const Context<Cpu> context = options.context();
+  check_device(options);
   const OutputKind kind =
       output_kind(options, {OutputKind::png, OutputKind::npy, OutputKind::safetensors, OutputKind::folder});
   const LoadedModel model = load_model(options);
-  static_cast<void>(model.network.topology().find(options.layer));
+  static_cast<void>(model.topology().find(options.layer));
   const Inputs inputs = load_inputs(options, model);
 
   ProjectionOptions projecting;
   projecting.reverse = options.reverse();
   projecting.seed_value = options.seed_value == "one" ? SeedValue::one : SeedValue::activation;
-  ForwardOptions forward = ForwardOptions::only({options.layer});
-  forward.reverse = projecting.reverse;
-  forward.up_to = options.layer;
   std::optional<Timing> timing;
   const Projections projections = timed(options.repeat, timing, [&] {
-    const auto trace = model.network.forward(context, inputs.batch, forward);
-    const std::vector<Unit> units = chosen_units(options, trace);
-    return project<float, Cpu>(model.network, context, trace, options.layer, units, projecting);
+    return model.engine->project(
+        inputs.batch, options.layer,
+        [&](const Shape& shape, Engine::Images activation) {
+          return chosen_units(options, shape, activation);
+        },
+        projecting);
   });
 
   Document document = make_document("project", options);

@@ -34,25 +34,22 @@ Document summary(const std::string& layer, const Tensor<float, Cpu>& array) {
 }
 
 void run_run(const RunOptions& options) {
-  const Context<Cpu> context = options.context();
+  check_device(options);
   const OutputKind kind =
       output_kind(options, {OutputKind::npy, OutputKind::safetensors, OutputKind::folder});
   const LoadedModel model = load_model(options);
-  const std::vector<std::string> layers = layers_of(options.layers, model.network.topology());
+  const std::vector<std::string> layers = layers_of(options.layers, model.topology());
   require<UsageError>(kind != OutputKind::npy || layers.size() == 1, "--output ", options.output,
                       ": a .npy file holds one array, met ", layers.size(),
                       " layers; a .safetensors file or a folder wanted");
   const Inputs inputs = load_inputs(options, model);
 
   std::optional<Timing> timing;
-  // The deepest layer asked for bounds the work; every other one lies on no longer a way.
-  ForwardOptions forward = ForwardOptions::only(layers);
-  forward.up_to = layers.back();
-  const auto trace =
-      timed(options.repeat, timing, [&] { return model.network.forward(context, inputs.batch, forward); });
+  auto results =
+      timed(options.repeat, timing, [&] { return model.engine->activations(inputs.batch, layers); });
 
   NamedArrays arrays;
-  for (const std::string& layer : layers) arrays.emplace_back(layer, trace.activation(context, layer));
+  for (std::size_t i = 0; i < layers.size(); ++i) arrays.emplace_back(layers[i], std::move(results[i]));
   Document document = make_document("run", options);
   document["images"] = inputs.names;
   Document lines = Document::array();

@@ -87,12 +87,12 @@ LoadedModel load_model(const CommonOptions& options) {
       extension != ".prototxt", options.model.string(),
       ": a .prototxt has no weights to work with: the .caffemodel wanted, with --prototxt");
   io::ModelFile file = read_model_file_of(options);
-  return {Network<float, Cpu>(std::move(file.model)), std::move(file.preprocess),
+  return {make_engine(options, std::move(file.model)), std::move(file.preprocess),
           std::move(file.class_names)};
 }
 
 const GraphInput& LoadedModel::input() const {
-  const auto& inputs = network.graph().inputs;
+  const auto& inputs = topology().graph().inputs;
   require<ArgumentError>(inputs.size() == 1, "a network with one input wanted, this one has ", inputs.size());
   return inputs[0];
 }

@@ -1,23 +1,25 @@
 #pragma once
 /// The model that the command line names, and how pictures become its inputs.
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "deconv/io/model.hpp"
-#include "deconv/nn/network.hpp"
+#include "engine.hpp"
 #include "options.hpp"
 
 namespace deconv::tool {
 
 /// A model ready to run.
 struct LoadedModel {
-  Network<float, Cpu> network;
+  std::unique_ptr<Engine> engine;
   /// How a picture becomes the network's input; absent where neither the file nor the command line says.
   std::optional<io::Preprocess> preprocess;
   std::vector<std::string> class_names;
 
+  [[nodiscard]] const Topology& topology() const { return engine->topology(); }
   /// The graph's only input. Throws ArgumentError when there are several.
   [[nodiscard]] const GraphInput& input() const;
   /// The preprocessing. Throws ArgumentError that names the option when there is none.

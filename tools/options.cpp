@@ -4,12 +4,6 @@
 
 namespace deconv::tool {
 
-Context<Cpu> CommonOptions::context() const {
-  require<DeviceError>(device == "cpu",
-                       "--device cuda: this build of deconv has no CUDA support; --device cpu wanted");
-  return Context<Cpu>(threads);
-}
-
 CLI::Validator at_least(Index low) {
   return CLI::Validator(
       [low](const std::string& text) {

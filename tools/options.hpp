@@ -47,8 +47,8 @@ struct CommonOptions {
   bool skip_broken = false;
   Index batch = 16;
 
-  /// Throws DeviceError when the device is not the host.
-  [[nodiscard]] Context<Cpu> context() const;
+  /// The host with --threads, for what is always done there.
+  [[nodiscard]] Context<Cpu> host() const { return Context<Cpu>(threads); }
 };
 
 /// --model, --prototxt, --labels and what every command takes.

@@ -54,8 +54,7 @@ struct TracedUnit {
 
 namespace detail {
 
-template <class T, Device D>
-void check_unit(const Shape& shape, const Unit& unit, const std::string& layer) {
+inline void check_unit(const Shape& shape, const Unit& unit, const std::string& layer) {
   const bool planes = shape.rank() == 4;
   require<ArgumentError>(shape.rank() >= 2 && unit.image >= 0 && unit.image < shape[0] && unit.map >= 0 &&
                              unit.map < shape[1] && unit.y >= 0 && unit.y < (planes ? shape[2] : 1) &&
@@ -156,7 +155,7 @@ std::vector<Projection<T>> project(const Network<T, D>& network, const Context<D
     const std::size_t count = std::min(chunk, std::bit_floor(units.size() - begin));
     std::vector<ReverseRow<T, D>> rows;
     for (std::size_t u = begin; u < begin + count; ++u) {
-      detail::check_unit<T, D>(units[u].trace->shape(seed), units[u].unit, layer);
+      detail::check_unit(units[u].trace->shape(seed), units[u].unit, layer);
       rows.push_back({units[u].trace, units[u].unit.image, units[u].unit.y, units[u].unit.x});
     }
     detail::ReverseRun<T, D> run(network, context, options.reverse, rows, regions);
@@ -205,23 +204,39 @@ std::vector<Projection<T>> project(const Network<T, D>& network, const Context<D
   return project<T, D>(network, context, layer, traced, options);
 }
 
-/// The strongest unit of each of the given maps in one image, in the maps' order; ties go to the first in
-/// raster order. Throws ArgumentError for unknown layers, maps and images.
-template <class T, Device D>
-std::vector<Unit> strongest_units(const Trace<T, D>& trace, const std::string& layer, Index image,
-                                  std::span<const Index> maps) {
-  const auto view = trace.view(layer);
+/// The strongest unit of each of the given maps in one image of a layer's activation (N x C x H x W or N x
+/// C), in the maps' order; ties go to the first in raster order. `layer` is its name, for messages. Throws
+/// ArgumentError for unknown maps and images.
+template <class T>
+std::vector<Unit> strongest_units(std::type_identity_t<TensorView<const T, Cpu>> activation,
+                                  const std::string& layer, Index image, std::span<const Index> maps) {
   std::vector<Unit> units;
   for (const Index map : maps) {
-    detail::check_unit<T, D>(view.shape(), {image, map, 0, 0}, layer);
+    detail::check_unit(activation.shape(), {image, map, 0, 0}, layer);
     Unit best{image, map, 0, 0};
-    if (view.rank() == 4)
-      for (Index y = 0; y < view[2]; ++y)
-        for (Index x = 0; x < view[3]; ++x)
-          if (view(image, map, y, x) > view(image, map, best.y, best.x)) best = {image, map, y, x};
+    if (activation.rank() == 4)
+      for (Index y = 0; y < activation[2]; ++y)
+        for (Index x = 0; x < activation[3]; ++x)
+          if (activation(image, map, y, x) > activation(image, map, best.y, best.x))
+            best = {image, map, y, x};
     units.push_back(best);
   }
   return units;
+}
+/// The same for a layer of a trace.
+template <class T>
+std::vector<Unit> strongest_units(const Trace<T, Cpu>& trace, const std::string& layer, Index image,
+                                  std::span<const Index> maps) {
+  return strongest_units<T>(trace.view(layer), layer, image, maps);
+}
+/// The same on either device; from a GPU the layer's activation is copied to the host.
+template <class T, Device D>
+std::vector<Unit> strongest_units(const Context<D>& context, const Trace<T, D>& trace,
+                                  const std::string& layer, Index image, std::span<const Index> maps) {
+  if constexpr (std::same_as<D, Cpu>)
+    return strongest_units<T>(trace.view(layer), layer, image, maps);
+  else
+    return strongest_units<T>(to_host(context, trace.view(layer)), layer, image, maps);
 }
 
 #if defined(DECONV_COMPILED) && !defined(DECONV_INSTANCES)
