@@ -25,27 +25,26 @@ struct Pad2dParams {
 
 /// dst = src with `value` around it, or cropped. src N x C x H x W, dst as pad2d_output_shape says, one
 /// layout, no overlap. Throws ShapeError. Bytes: src and dst once.
-template <class T>
-void pad2d_forward(const Context<Cpu>& context, Source<T, Cpu> src, const Pad2dParams& params,
-                   TensorView<T, Cpu> dst) {
+template <class T, Device D>
+void pad2d_forward(const Context<D>& context, Source<T, D> src, const Pad2dParams& params,
+                   TensorView<T, D> dst) {
   detail::check_shape("pad2d_forward", "dst", pad2d_output_shape(src.shape(), params, "pad2d_forward"),
                       dst.shape());
   detail::check_rank4_pair("pad2d_forward", src, dst);
-  if (dst.count() > 0)
-    cpu::copy_windows<T>(context, src, -params.top, -params.left, static_cast<T>(params.value), dst);
+  detail::copy_windows<T, D>(context, src, -params.top, -params.left, static_cast<T>(params.value), dst);
 }
 
 /// The adjoint: diff_src = the part of diff_dst that src went to, 0 where src was cropped away. Only top and
 /// left count, so that windows of larger planes can be passed. diff_dst N x C x P x Q, diff_src N x C x H x
 /// W, one layout. Throws ShapeError.
-template <class T>
-void pad2d_reverse(const Context<Cpu>& context, Source<T, Cpu> diff_dst, const Pad2dParams& params,
-                   TensorView<T, Cpu> diff_src) {
+template <class T, Device D>
+void pad2d_reverse(const Context<D>& context, Source<T, D> diff_dst, const Pad2dParams& params,
+                   TensorView<T, D> diff_src) {
   detail::check_rank4_pair("pad2d_reverse", diff_dst, diff_src);
   require<ShapeError>(diff_dst[0] == diff_src[0] && diff_dst[1] == diff_src[1],
                       "pad2d_reverse: images and channels of ", diff_dst.shape(), " differ from ",
                       diff_src.shape());
-  if (diff_src.count() > 0) cpu::copy_windows<T>(context, diff_dst, params.top, params.left, T(0), diff_src);
+  detail::copy_windows<T, D>(context, diff_dst, params.top, params.left, T{}, diff_src);
 }
 
 }  // namespace deconv

@@ -1,0 +1,74 @@
+#pragma once
+
+#include "common/divide.cuh"
+#include "common/element.cuh"
+#include "common/in_flight.cuh"
+
+// Windows cut from planes, and padding, which is a window larger than its plane. Both are seen as rows of
+// elements: an nhwc row has width * C of them, an nchw row `width`.
+//
+//      src +-----------+          dst row:   outside | inside | outside
+//          |      +------+               0 .. first ... last .. row
+//          |      | dst  |
+//          +------|----+ |        Bytes: what is inside is read once, dst written once; no flops.
+//                 +------+
+namespace deconv::cuda {
+
+/// Rows of dst and where they come from; row and column numbers are below 2^31.
+struct WindowRows {
+  Divider by_row;     ///< units of a row of dst
+  Divider by_height;  ///< rows of a plane of dst
+  std::uint32_t units = 0;
+  std::uint32_t first = 0, last = 0;  ///< the units of a row that lie inside
+  Index top = 0, height = 0;          ///< of dst's first row in src; rows of a plane of src
+  Index row = 0, left = 0;            ///< elements of a row of src, and to dst's first element from its start
+};
+
+/// A unit is `N` elements.
+template <class B, int N>
+__global__ void __launch_bounds__(256)
+    copy_window_rows(const B* __restrict__ src, B outside, B* __restrict__ dst, WindowRows rows) {
+  with_loads_in_flight<loads_in_flight>(
+      rows.units,
+      [&](std::uint32_t u) {
+        const auto at = rows.by_row(u), line = rows.by_height(at.quotient);
+        const Index y = line.remainder + rows.top;
+        if (y >= 0 && y < rows.height && at.remainder >= rows.first && at.remainder < rows.last)
+          return load_vector<N>(src + (line.quotient * rows.height + y) * rows.row + rows.left +
+                                static_cast<Index>(at.remainder) * N);
+        Vector<B, N> around;
+#pragma unroll
+        for (int i = 0; i < N; ++i) around.at[i] = outside;
+        return around;
+      },
+      [&](std::uint32_t u, const Vector<B, N>& value) {
+        store_vector<N>(dst + static_cast<Index>(u) * N, value);
+      });
+}
+
+/// The part of each window that lies inside its plane: rows [top, bottom), units [left, right) of a row.
+struct WindowInsides {
+  static constexpr int most = 192;
+  struct {
+    std::uint32_t top, bottom, left, right;
+  } at[most];
+};
+
+/// Clears what is outside. Bytes: what is outside, once. Units as above; windows have `by_planes` planes
+/// each.
+template <class B, int N>
+__global__ void __launch_bounds__(256)
+    clear_outside(B* windows, const __grid_constant__ WindowInsides insides, Divider by_row,
+                  Divider by_height, Divider by_planes, std::uint32_t units) {
+  const std::uint32_t step = gridDim.x * blockDim.x;
+  for (std::uint32_t u = blockIdx.x * blockDim.x + threadIdx.x; u < units; u += step) {
+    const auto at = by_row(u), line = by_height(at.quotient);
+    const auto& inside = insides.at[by_planes(line.quotient).quotient];
+    if (line.remainder >= inside.top && line.remainder < inside.bottom && at.remainder >= inside.left &&
+        at.remainder < inside.right)
+      continue;
+    store_vector<N>(windows + static_cast<Index>(u) * N, Vector<B, N>{});
+  }
+}
+
+}  // namespace deconv::cuda
