@@ -3,6 +3,7 @@
 #include "deconv/ops/reference/max_pool2d.hpp"
 #include "support/op_test.hpp"
 #include "support/pool_shapes.hpp"
+#include "support/shifted.hpp"
 
 namespace deconv::test {
 namespace {
@@ -44,6 +45,11 @@ TEST_CASE("unpooling agrees with a scatter, by sum and by last") {
   for (const auto& [shape, window] : pool_shapes())
     for (const OverlapRule overlap : {OverlapRule::sum, OverlapRule::last})
       check_op(Unpool(shape, window, overlap), 0.003);  // a global pool keeps one pixel of 306
+}
+
+TEST_CASE("unpooling takes tensors that begin anywhere") {
+  for (const Window2d& window : {Window2d::square(3, 2), Window2d::square(2, 2), Window2d::square(3, 1)})
+    check_op(OnShifted(Unpool({2, 16, 7, 9}, window, OverlapRule::sum)), 0.05);
 }
 
 TEST_CASE("unpooling takes windows of larger planes: negative padding and any extents") {

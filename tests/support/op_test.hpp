@@ -420,15 +420,36 @@ inline void check_gradient(const std::string& name, const Operand& x_operand, co
   }
 }
 
-/// The switches as numbers, for comparing them like any output; counted from 1, so that tap 0 is not mistaken
-/// for nothing.
-template <class T>
-void switches_as_numbers(const Switches<Cpu>& switches, TensorView<T, Cpu> numbers) {
-  for (Index n = 0; n < numbers[0]; ++n)
-    for (Index c = 0; c < numbers[1]; ++c)
-      for (Index y = 0; y < numbers[2]; ++y)
-        for (Index x = 0; x < numbers[3]; ++x)
-          numbers(n, c, y, x) = static_cast<T>(switches.view().at(n, c, y, x) + 1);
+/// dst = a host tensor of its shape and layout.
+template <class T, Device D>
+void copy_from_host(const Context<D>& context, const Tensor<T, Cpu>& src, TensorView<T, D> dst) {
+  if constexpr (std::same_as<D, Cpu>)
+    std::copy(src.begin(), src.end(), dst.begin());
+  else
+    transfer(context, src, dst);
+}
+
+/// The switches as numbers in their own layout, for comparing them like any output; counted from 1, so that
+/// tap 0 is not mistaken for nothing.
+template <class T, Device D>
+void switches_as_numbers(const Context<D>& context, const Switches<D>& switches, TensorView<T, D> numbers) {
+  switches.view().visit([&](auto view) {
+    const auto taps = to_host(context, view);
+    Tensor<T, Cpu> values(numbers.shape(), numbers.layout());
+    REQUIRE(taps.layout() == values.layout());
+    for (Index i = 0; i < values.count(); ++i)
+      values.data()[i] = static_cast<T>(static_cast<float>(taps.data()[i]) + 1);
+    copy_from_host(context, values, numbers);
+  });
+}
+
+/// Whether two tensors hold the same bits.
+template <class T, Device D>
+bool same_bits(const Context<D>& context, std::type_identity_t<TensorView<const T, D>> a,
+               TensorView<T, D> b) {
+  const auto left = to_host(context, a), right = to_host(context, TensorView<const T, D>(b));
+  return left.bytes() == right.bytes() &&
+         (left.bytes() == 0 || std::memcmp(left.data(), right.data(), left.bytes()) == 0);
 }
 
 }  // namespace deconv::test

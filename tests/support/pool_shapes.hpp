@@ -23,6 +23,14 @@ inline std::vector<std::pair<Shape, Window2d>> pool_shapes() {
       {{1, 2, 5, 5}, Window2d::square(5, 1, 2)},  // nine and more windows cover a pixel
       {{4, 48, 31, 29}, Window2d::square(3, 2)},  // enough for several threads
       {{4, 48, 31, 29}, {2, 3, 1, 2, 1, 1, {0, 1, 1, 0}, Rounding::floor}},
+      // Layers of known networks with fewer images and channels.
+      {{1, 24, 27, 27}, Window2d::square(3, 2)},                     // AlexNet, pool 2
+      {{1, 16, 26, 26}, Window2d::square(3, 2, 1)},                  // ZFNet, pool 2
+      {{1, 16, 14, 14}, Window2d::square(2, 2)},                     // VGG16, pool 5
+      {{1, 40, 14, 14}, Window2d::square(3, 2, 0, Rounding::ceil)},  // SqueezeNet, pool 5
+      {{1, 16, 9, 8}, Window2d::square(3, 1, 1)},                    // an inception block's
+      {{2, 16, 7, 6}, {3, 3, 2, 2, 1, 1, {2, 0, 0, 1}, Rounding::floor}},
+      {{2, 8, 5, 7}, {2, 2, 2, 2, 1, 1, {1, 1, 1, 0}, Rounding::ceil}},
   };
 }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "deconv/core/context.hpp"
+#include "deconv/ops/cuda/max_pool2d.hpp"
 #include "deconv/ops/operands.hpp"
 #include "deconv/ops/switches.hpp"
 #include "deconv/ops/window2d.hpp"
@@ -56,27 +57,37 @@ void check_max_pool2d(TensorView<const T, D> src, const Window2d& window, Tensor
 /// equal taps in raster order wins; the first NaN wins its window and is kept; padding never wins. A window
 /// without any tap inside the image gives -infinity and switch 0, which unpooling ignores. Without switches
 /// it is quicker. Throws ShapeError. Bytes: src and dst once, plus one switch an output.
-template <class T>
-void max_pool2d_forward(const Context<Cpu>& context, Source<T, Cpu> src, const MaxPool2dParams& params,
-                        TensorView<T, Cpu> dst, SwitchesView<std::byte, Cpu> switches = {}) {
-  detail::check_max_pool2d<T, Cpu>(src, params.window, dst, switches);
-  if (dst.count() > 0) cpu::max_pool2d_forward<T>(context, src, params.window, dst, switches);
+template <class T, Device D>
+void max_pool2d_forward(const Context<D>& context, Source<T, D> src, const MaxPool2dParams& params,
+                        TensorView<T, D> dst,
+                        std::type_identity_t<SwitchesView<std::byte, D>> switches = {}) {
+  detail::check_max_pool2d<T, D>(src, params.window, dst, switches);
+  if (dst.count() == 0) return;
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::max_pool2d_forward<T>(context, src, params.window, dst, switches);
+  else
+    cuda::max_pool2d_forward<T>(context, src, params.window, dst, switches);
 }
 
 /// The flat index into N x C x H x W of the element that won each window: row-major, or with `column_major`
 /// with y running fastest inside a plane (ONNX's storage_order 1). The result is N x C x P x Q in layout
 /// nchw, whatever that of the switches; -1 where the window has no tap inside the image. `src_shape` is the
 /// pool's input. Throws ShapeError.
-[[nodiscard]] inline Tensor<std::int64_t, Cpu> switches_to_indices(
-    const Context<Cpu>& context, SwitchesView<const std::byte, Cpu> switches, const MaxPool2dParams& params,
-    const Shape& src_shape, bool column_major = false) {
+template <Device D>
+[[nodiscard]] Tensor<std::int64_t, D> switches_to_indices(
+    const Context<D>& context, std::type_identity_t<SwitchesView<const std::byte, D>> switches,
+    const MaxPool2dParams& params, const Shape& src_shape, bool column_major = false) {
   constexpr std::string_view what = "switches_to_indices";
   detail::check_shape(what, "switches", pool2d_output_shape(src_shape, params.window, what),
                       switches.shape());
-  auto indices = context.make<std::int64_t>(switches.shape());
-  if (indices.count() > 0)
+  auto indices = context.template make<std::int64_t>(switches.shape());
+  if (indices.count() == 0) return indices;
+  if constexpr (std::same_as<D, Cpu>)
     cpu::switches_to_indices(context, switches, params.window, src_shape[2], src_shape[3], column_major,
                              indices);
+  else
+    cuda::switches_to_indices(context, switches, params.window, src_shape[2], src_shape[3], column_major,
+                              indices);
   return indices;
 }
 

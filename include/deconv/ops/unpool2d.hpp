@@ -1,6 +1,7 @@
 #pragma once
 
 #include "deconv/core/context.hpp"
+#include "deconv/ops/cuda/unpool2d.hpp"
 #include "deconv/ops/max_pool2d.hpp"
 #include "deconv/ops/rules.hpp"
 
@@ -55,12 +56,16 @@ void check_unpool2d(TensorView<const T, D> diff_dst, SwitchesView<const std::byt
 /// diff_src looks at the windows that cover it. The extents need not follow the output-shape rule: only
 /// padding.top and padding.left count and may be negative, taps outside diff_src are skipped (this serves
 /// windows cut from larger planes). Throws ShapeError. Bytes: diff_dst, switches and diff_src once.
-template <class T>
-void unpool2d(const Context<Cpu>& context, Source<T, Cpu> diff_dst,
-              SwitchesView<const std::byte, Cpu> switches, const MaxPool2dParams& params, OverlapRule overlap,
-              TensorView<T, Cpu> diff_src) {
-  detail::check_unpool2d<T, Cpu>(diff_dst, switches, params.window, diff_src);
-  if (diff_src.count() > 0) cpu::unpool2d<T>(context, diff_dst, switches, params.window, overlap, diff_src);
+template <class T, Device D>
+void unpool2d(const Context<D>& context, Source<T, D> diff_dst,
+              std::type_identity_t<SwitchesView<const std::byte, D>> switches, const MaxPool2dParams& params,
+              OverlapRule overlap, TensorView<T, D> diff_src) {
+  detail::check_unpool2d<T, D>(diff_dst, switches, params.window, diff_src);
+  if (diff_src.count() == 0) return;
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::unpool2d<T>(context, diff_dst, switches, params.window, overlap, diff_src);
+  else
+    cuda::unpool2d<T>(context, diff_dst, switches, params.window, overlap, diff_src);
 }
 
 }  // namespace deconv

@@ -1,0 +1,182 @@
+#pragma once
+
+#include "common/element.cuh"
+#include "common/planes.cuh"
+#include "common/window.cuh"
+
+// Max-pooling with switches. A thread takes one vector of channels (nhwc) or one element (nchw) of a column
+// of outputs. 3x3 windows two apart, two outputs a thread; the row in between serves both:
+//
+//      x0 x0+1 x0+2
+//   y0  .  .  .   \  output p                 15 loads of 16 bytes for 2 outputs, all under way at once;
+//       .  .  .    }                          the neighbour to the right finds its first column in L1
+//       .  .  .   /\                          and the two rows of the next line of threads' in L2.
+//       .  .  .     } output p + 1
+//       .  .  .    /
+//
+// Taps go in raster order and take the lead only when greater, or when the first NaN: so ties stay with the
+// first tap, and NaN with the first NaN. Bytes: src and dst once, one switch an output. Flops: a comparison
+// and two choices a tap and element, 36 instructions an output of 3x3: a third of an H200's issue slots at
+// the memory's pace in float, two thirds in half.
+namespace deconv::cuda {
+
+template <class T>
+__device__ inline T lowest_value() {
+  return from_float<T>(-__builtin_huge_valf());
+}
+
+/// The leading tap of each of N elements.
+template <int N>
+struct Leaders {
+  float best[N];
+  std::uint32_t tap[N];
+
+  /// Before any tap: minus infinity, which the first tap need not beat to be the winner.
+  __device__ explicit Leaders(std::uint32_t first_tap) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+      best[i] = -__builtin_huge_valf();
+      tap[i] = first_tap;
+    }
+  }
+  template <class T>
+  __device__ void meet(const Vector<T, N>& values, std::uint32_t their_tap) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+      const float value = to_float(values.at[i]);
+      // Greater, or the first NaN.
+      const bool leads = !(value <= best[i]) && best[i] == best[i];
+      best[i] = leads ? value : best[i];
+      tap[i] = leads ? their_tap : tap[i];
+    }
+  }
+  template <class T, class S>
+  __device__ void store(T* dst, S* switches, Index at) const {
+    Vector<T, N> maxima;
+#pragma unroll
+    for (int i = 0; i < N; ++i) maxima.at[i] = from_float<T>(best[i]);
+    store_vector<N>(dst + at, maxima);
+    if constexpr (!std::is_void_v<S>) {
+      Vector<S, N> taps;
+#pragma unroll
+      for (int i = 0; i < N; ++i) taps.at[i] = static_cast<S>(tap[i]);
+      store_vector<N>(switches + at, taps);
+    }
+  }
+};
+
+/// Outputs below each other that a thread computes.
+inline constexpr int max_pool_rows = 2;
+
+/// Windows of Kernel x Kernel, strides Stride, no dilation. S is the switches' type, or void for none.
+template <class T, int N, class S, int Kernel, int Stride>
+__global__ void __launch_bounds__(box_threads)
+    max_pool_square(Box box, Geometry g, Index inner, const T* src, T* dst, S* switches) {
+  const std::uint32_t item = item_of_thread();
+  if (item >= box.count) return;
+  constexpr int Rows = max_pool_rows;
+  const auto place = box.place(item);
+  const int p = place.row * Rows, q = place.column;
+  const int y0 = p * Stride - g.y.before, x0 = q * Stride - g.x.before;
+  const T* plane = src + place.plane * g.y.extent * g.x.extent * inner + place.vector * N;
+
+  Vector<T, N> outside;
+#pragma unroll
+  for (int i = 0; i < N; ++i) outside.at[i] = lowest_value<T>();
+  const int first_column = max(0, -x0);
+  const bool column_met = first_column < min(Kernel, g.x.extent - x0);
+  const auto first_tap = [&](int top) {
+    const int first_row = max(0, -top);
+    const bool met = column_met && first_row < min(Kernel, g.y.extent - top);
+    return static_cast<std::uint32_t>(met ? first_row * Kernel + first_column : 0);
+  };
+  Leaders<N> leaders[Rows] = {Leaders<N>(first_tap(y0)), Leaders<N>(first_tap(y0 + Stride))};
+
+#pragma unroll
+  for (int ty = 0; ty < (Rows - 1) * Stride + Kernel; ++ty) {
+    Vector<T, N> values[Kernel];
+#pragma unroll
+    for (int s = 0; s < Kernel; ++s) {
+      const int y = y0 + ty, x = x0 + s;
+      const bool inside = y >= 0 && y < g.y.extent && x >= 0 && x < g.x.extent;
+      values[s] = outside;
+      if (inside) values[s] = load_vector<N>(plane + (static_cast<Index>(y) * g.x.extent + x) * inner);
+    }
+#pragma unroll
+    for (int row = 0; row < Rows; ++row) {
+      const int r = ty - row * Stride;
+      if (r < 0 || r >= Kernel) continue;
+#pragma unroll
+      for (int s = 0; s < Kernel; ++s)
+        leaders[row].meet(values[s], static_cast<std::uint32_t>(r * Kernel + s));
+    }
+  }
+#pragma unroll
+  for (int row = 0; row < Rows; ++row)
+    if (p + row < g.y.outputs)
+      leaders[row].store(
+          dst, switches,
+          ((place.plane * g.y.outputs + p + row) * g.x.outputs + q) * inner + place.vector * N);
+}
+
+/// Any windows, one output a thread.
+template <class T, int N, class S>
+__global__ void __launch_bounds__(box_threads)
+    max_pool_any(Box box, Geometry g, Index inner, const T* src, T* dst, S* switches) {
+  const std::uint32_t item = item_of_thread();
+  if (item >= box.count) return;
+  const auto place = box.place(item);
+  const int y0 = g.y.start(place.row), x0 = g.x.start(place.column);
+  const Range rows = g.y.taps_inside(y0), columns = g.x.taps_inside(x0);
+  const auto tap_of = [&](int r, int s) {
+    return static_cast<std::uint32_t>(r) * static_cast<std::uint32_t>(g.x.kernel) +
+           static_cast<std::uint32_t>(s);
+  };
+  const bool met = !rows.empty() && !columns.empty();
+  Leaders<N> leaders(met ? tap_of(rows.first, columns.first) : 0);
+  const T* plane = src + place.plane * g.y.extent * g.x.extent * inner + place.vector * N;
+  const Index step = g.x.dilation * inner;
+  for (int r = rows.first; r < rows.last; ++r) {
+    const T* from =
+        plane +
+        (static_cast<Index>(y0 + r * g.y.dilation) * g.x.extent + x0 + columns.first * g.x.dilation) * inner;
+#pragma unroll 4
+    for (int s = columns.first; s < columns.last; ++s, from += step)
+      leaders.meet(load_vector<N>(from), tap_of(r, s));
+  }
+  leaders.store(
+      dst, switches,
+      ((place.plane * g.y.outputs + place.row) * g.x.outputs + place.column) * inner + place.vector * N);
+}
+
+/// index = the row-major place in N x C x H x W of the tap that won, or with `column_major` with y running
+/// fastest inside a plane; -1 for taps outside. `box` is N x (C x P) x Q in row-major order.
+template <class S>
+__global__ void __launch_bounds__(box_threads)
+    indices_of_switches(Box box, Divider outputs, Divider taps_across, Geometry g, Index channels, bool woven,
+                        bool column_major, Index first_image, const S* switches, std::int64_t* indices) {
+  const std::uint32_t item = item_of_thread();
+  if (item >= box.count) return;
+  const auto place = box.place(item);
+  const auto line = outputs(static_cast<std::uint32_t>(place.row));
+  const Index image = first_image + place.plane, c = line.quotient, p = line.remainder, q = place.column;
+  const Index plane = image * channels + c, P = g.y.outputs, Q = g.x.outputs;
+  const Index at = woven ? ((image * P + p) * Q + q) * channels + c : (plane * P + p) * Q + q;
+  const S tap = switches[at];
+  Index r, s;
+  if (static_cast<std::uint32_t>(tap) <= divider_limit) {
+    const auto parts = taps_across(static_cast<std::uint32_t>(tap));
+    r = parts.quotient;
+    s = parts.remainder;
+  } else {
+    r = static_cast<Index>(tap) / g.x.kernel;
+    s = static_cast<Index>(tap) % g.x.kernel;
+  }
+  const Index y = g.y.start(static_cast<int>(p)) + r * g.y.dilation;
+  const Index x = g.x.start(static_cast<int>(q)) + s * g.x.dilation;
+  const Index H = g.y.extent, W = g.x.extent;
+  const bool inside = y >= 0 && y < H && x >= 0 && x < W;
+  indices[(plane * P + p) * Q + q] = inside ? plane * H * W + (column_major ? x * H + y : y * W + x) : -1;
+}
+
+}  // namespace deconv::cuda
