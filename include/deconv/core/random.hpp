@@ -38,7 +38,11 @@ class Random {
                    static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32)},
                   {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
   }
-  /// Uniform in [0, 1), 24 bits.
+  /// The number of [0, 1) that a word stands for: its upper 24 bits.
+  [[nodiscard]] static constexpr float unit(std::uint32_t bits) noexcept {
+    return static_cast<float>(bits >> 8) * 0x1p-24f;
+  }
+  /// Uniform in [0, 1): unit() of the words of index / 4, one after another.
   [[nodiscard]] constexpr float uniform(std::uint64_t index) const noexcept { return unit(word(index)); }
   /// Uniform integer in [0, bound), bound > 0; the bias is below bound / 2^64.
   [[nodiscard]] constexpr std::uint64_t below(std::uint64_t index, std::uint64_t bound) const noexcept {
@@ -60,9 +64,6 @@ class Random {
  private:
   [[nodiscard]] constexpr std::uint32_t word(std::uint64_t index) const noexcept {
     return words(index / 4)[index % 4];
-  }
-  [[nodiscard]] static constexpr float unit(std::uint32_t bits) noexcept {
-    return static_cast<float>(bits >> 8) * 0x1p-24f;
   }
 
   std::uint64_t seed_;

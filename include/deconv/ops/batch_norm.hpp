@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "deconv/core/context.hpp"
+#include "deconv/ops/cuda/batch_norm.hpp"
 #include "deconv/ops/operands.hpp"
 
 namespace deconv {
@@ -33,31 +34,37 @@ void check_channel_values(std::string_view what, std::string_view which, const S
 /// dst = (src - mean) / sqrt(variance + epsilon) * scale + bias, a channel (axis 1) at a time: batch
 /// normalisation with the trained statistics. Any rank >= 2, one shape and layout; the four others hold C
 /// values; dst may be src. Throws ShapeError. Bytes: src and dst once.
-template <class T>
-void batch_norm_forward(const Context<Cpu>& context, Source<T, Cpu> src, Source<T, Cpu> scale,
-                        Source<T, Cpu> bias, Source<T, Cpu> mean, Source<T, Cpu> variance, float epsilon,
-                        TensorView<T, Cpu> dst) {
+template <class T, Device D>
+void batch_norm_forward(const Context<D>& context, Source<T, D> src, Source<T, D> scale, Source<T, D> bias,
+                        Source<T, D> mean, Source<T, D> variance, float epsilon, TensorView<T, D> dst) {
   constexpr std::string_view what = "batch_norm_forward";
   detail::check_alike(what, "dst", src, dst);
-  detail::check_channel_values<T, Cpu>(what, "scale", src.shape(), scale);
-  detail::check_channel_values<T, Cpu>(what, "bias", src.shape(), bias);
-  detail::check_channel_values<T, Cpu>(what, "mean", src.shape(), mean);
-  detail::check_channel_values<T, Cpu>(what, "variance", src.shape(), variance);
-  if (dst.count() > 0)
+  detail::check_channel_values<T, D>(what, "scale", src.shape(), scale);
+  detail::check_channel_values<T, D>(what, "bias", src.shape(), bias);
+  detail::check_channel_values<T, D>(what, "mean", src.shape(), mean);
+  detail::check_channel_values<T, D>(what, "variance", src.shape(), variance);
+  if (dst.count() == 0) return;
+  if constexpr (std::same_as<D, Cpu>)
     cpu::batch_norm_forward<T>(context, src, scale.data(), bias.data(), mean.data(), variance.data(), epsilon,
                                dst);
+  else
+    cuda::batch_norm_forward<T>(context, src, scale.data(), bias.data(), mean.data(), variance.data(),
+                                epsilon, dst);
 }
 
 /// diff_src = diff_dst * scale / sqrt(variance + epsilon). As batch_norm_forward.
-template <class T>
-void batch_norm_reverse(const Context<Cpu>& context, Source<T, Cpu> diff_dst, Source<T, Cpu> scale,
-                        Source<T, Cpu> variance, float epsilon, TensorView<T, Cpu> diff_src) {
+template <class T, Device D>
+void batch_norm_reverse(const Context<D>& context, Source<T, D> diff_dst, Source<T, D> scale,
+                        Source<T, D> variance, float epsilon, TensorView<T, D> diff_src) {
   constexpr std::string_view what = "batch_norm_reverse";
   detail::check_alike(what, "diff_src", diff_dst, diff_src);
-  detail::check_channel_values<T, Cpu>(what, "scale", diff_dst.shape(), scale);
-  detail::check_channel_values<T, Cpu>(what, "variance", diff_dst.shape(), variance);
-  if (diff_src.count() > 0)
+  detail::check_channel_values<T, D>(what, "scale", diff_dst.shape(), scale);
+  detail::check_channel_values<T, D>(what, "variance", diff_dst.shape(), variance);
+  if (diff_src.count() == 0) return;
+  if constexpr (std::same_as<D, Cpu>)
     cpu::batch_norm_reverse<T>(context, diff_dst, scale.data(), variance.data(), epsilon, diff_src);
+  else
+    cuda::batch_norm_reverse<T>(context, diff_dst, scale.data(), variance.data(), epsilon, diff_src);
 }
 
 }  // namespace deconv

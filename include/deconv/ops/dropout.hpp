@@ -4,6 +4,7 @@
 
 #include "deconv/core/context.hpp"
 #include "deconv/core/random.hpp"
+#include "deconv/ops/cuda/dropout.hpp"
 #include "deconv/ops/operands.hpp"
 
 namespace deconv {
@@ -23,25 +24,33 @@ void dropout_reverse(const Context<Cpu>& context, const T* diff_dst, const std::
 /// the mask does not depend on threads or layout. src, dst and mask have one shape and layout; dst may be
 /// src. Throws ShapeError, and ArgumentError unless 0 <= ratio < 1. Bytes: src, dst and mask once; arithmetic
 /// dominates. Source: Srivastava et al. 2014, with the scaling moved to training time.
-template <class T>
-void dropout_forward(const Context<Cpu>& context, Source<T, Cpu> src, float ratio, const Random& random,
-                     TensorView<T, Cpu> dst, TensorView<std::uint8_t, Cpu> mask) {
+template <class T, Device D>
+void dropout_forward(const Context<D>& context, Source<T, D> src, float ratio, const Random& random,
+                     TensorView<T, D> dst, std::type_identity_t<TensorView<std::uint8_t, D>> mask) {
   require<ArgumentError>(ratio >= 0.0f && ratio < 1.0f, "dropout ratio must be at least 0 and below 1, met ",
                          ratio);
   detail::check_alike("dropout_forward", "dst", src, dst);
   detail::check_alike("dropout_forward", "mask", src, mask);
-  if (dst.count() > 0) cpu::dropout_forward<T>(context, src, ratio, random, dst, mask);
+  if (dst.count() == 0) return;
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::dropout_forward<T>(context, src, ratio, random, dst, mask);
+  else
+    cuda::dropout_forward<T>(context, src, ratio, random, dst, mask);
 }
 
 /// diff_src = diff_dst / (1 - ratio) where the mask is 1, else 0. As dropout_forward.
-template <class T>
-void dropout_reverse(const Context<Cpu>& context, Source<T, Cpu> diff_dst,
-                     TensorView<const std::uint8_t, Cpu> mask, float ratio, TensorView<T, Cpu> diff_src) {
+template <class T, Device D>
+void dropout_reverse(const Context<D>& context, Source<T, D> diff_dst,
+                     std::type_identity_t<TensorView<const std::uint8_t, D>> mask, float ratio,
+                     TensorView<T, D> diff_src) {
   require<ArgumentError>(ratio >= 0.0f && ratio < 1.0f, "dropout ratio must be at least 0 and below 1, met ",
                          ratio);
   detail::check_alike("dropout_reverse", "diff_src", diff_dst, diff_src);
   detail::check_alike("dropout_reverse", "mask", diff_dst, mask);
-  cpu::dropout_reverse<T>(context, diff_dst.data(), mask.data(), ratio, diff_src.data(), diff_src.count());
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::dropout_reverse<T>(context, diff_dst.data(), mask.data(), ratio, diff_src.data(), diff_src.count());
+  else
+    cuda::dropout_reverse<T>(context, diff_dst.data(), mask.data(), ratio, diff_src.data(), diff_src.count());
 }
 
 }  // namespace deconv
