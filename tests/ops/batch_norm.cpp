@@ -1,13 +1,15 @@
 #include "deconv/ops/batch_norm.hpp"
 
 #include "deconv/ops/reference/batch_norm.hpp"
+#include "support/each_device.hpp"
 #include "support/op_test.hpp"
 
 namespace deconv::test {
 namespace {
 
 TEST_CASE("batch normalisation and its reverse agree with the naive reference") {
-  for (const Shape& shape : {Shape{2, 3, 5, 7}, Shape{1, 1, 1, 1}, Shape{4, 64, 27, 25}}) {
+  for (const Shape& shape :
+       {Shape{2, 3, 5, 7}, Shape{1, 1, 1, 1}, Shape{4, 64, 27, 25}, Shape{3, 20, 4, 6}, Shape{5, 37, 1, 1}}) {
     const Operand values{{shape[1]}}, variance{{shape[1]}, Fill::positive};
     check_op(declare_op(
         message("batch_norm_forward ", shape), {{shape}, values, values, values, variance}, {{shape}},
@@ -46,13 +48,21 @@ TEST_CASE("the reverse of batch normalisation is its adjoint") {
 }
 
 TEST_CASE("channels stand in axis 1 of any rank") {
-  const Context<Cpu> context(1);
-  const auto src = Tensor<float, Cpu>::from({2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});
-  const auto ones = Tensor<float, Cpu>::filled({3}, 1.0f);
-  const auto scale = Tensor<float, Cpu>::from({3}, std::vector<float>{1, 10, 100});
-  Tensor<float, Cpu> dst({2, 3});
-  batch_norm_forward(context, src, scale, ones, ones, ones, 0, dst.view());
-  CHECK(std::vector<float>(dst.begin(), dst.end()) == std::vector<float>{1, 11, 201, 4, 41, 501});
+  each_device([](const auto& context) {
+    const auto there = [&](const Shape& shape, std::vector<float> values) {
+      return to_device(context, Tensor<float, Cpu>::from(shape, values).view());
+    };
+    const auto src = there({2, 3}, {1, 2, 3, 4, 5, 6});
+    const auto ones = there({3}, {1, 1, 1}), scale = there({3}, {1, 10, 100});
+    auto dst = context.template make<float>({2, 3});
+    batch_norm_forward(context, src, scale, ones, ones, ones, 0, dst.view());
+    const auto met = to_host(context, dst.view());
+    CHECK(std::vector<float>(met.begin(), met.end()) == std::vector<float>{1, 11, 201, 4, 41, 501});
+    // In place.
+    batch_norm_reverse(context, dst, scale, ones, 0, dst.view());
+    const auto back = to_host(context, dst.view());
+    CHECK(std::vector<float>(back.begin(), back.end()) == std::vector<float>{1, 110, 20100, 4, 410, 50100});
+  });
 }
 
 TEST_CASE("batch normalisation names what does not fit") {

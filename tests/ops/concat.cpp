@@ -1,8 +1,10 @@
 #include "deconv/ops/concat.hpp"
 
 #include "deconv/ops/add.hpp"
+#include "deconv/ops/copy_layout.hpp"
 #include "deconv/ops/reference/add.hpp"
 #include "deconv/ops/reference/concat.hpp"
+#include "support/each_device.hpp"
 #include "support/op_test.hpp"
 
 namespace deconv::test {
@@ -22,6 +24,7 @@ std::vector<Joined> joins() {
           {{{2, 0, 4, 5}, {2, 3, 4, 5}}, 1},
           {{{4, 3}, {4, 8}}, 1},
           {{{3}, {5}, {1}}, 0},
+          {{{2, 32, 3, 3}, {2, 0, 3, 3}, {2, 5, 3, 3}, {2, 64, 3, 3}}, 1},
           {{{4, 64, 27, 25}, {4, 64, 27, 25}}, 1}};
 }
 
@@ -88,17 +91,32 @@ TEST_CASE("sums of tensors agree with the naive reference") {
           reference::accumulate(in[1], out[0]);
         },
         [](const auto& context, const auto& in, const auto& out) {
-          std::copy(in[0].begin(), in[0].end(), out[0].begin());
+          copy_layout(context, in[0], out[0]);
           accumulate(context, in[1], out[0]);
         }));
 }
 
+TEST_CASE("sums of very many terms are rounded once") {
+  const Shape shape{3, 5};
+  check_op(declare_op(
+      "add_forward of 150", std::vector<Operand>(150, {shape}), {{shape}}, tolerance::short_sums,
+      OnIntegers::exact, [](const auto& in, const auto& out) { reference::add_forward(in, out[0]); },
+      [](const auto& context, const auto& in, const auto& out) { add_forward(context, in, out[0]); }));
+}
+
 TEST_CASE("a sum may be written over any of its terms") {
+  each_device([](const auto& here) {
+    using D = DeviceOf<decltype(here)>;
+    for (const Index shift : {0, 1}) {
+      ShiftedTensor<float, D> a(here, Tensor<float, Cpu>::filled({40000}, 1.0f), shift);
+      ShiftedTensor<float, D> b(here, Tensor<float, Cpu>::filled({40000}, 2.0f), 0);
+      add_forward(here, std::vector<TensorView<const float, D>>{a.view(), b.view(), b.view()}, b.view());
+      const auto sum = to_host(here, b.view());
+      CHECK(std::count(sum.begin(), sum.end(), 5.0f) == 40000);
+    }
+  });
   const Context<Cpu> context(2);
-  auto a = Tensor<float, Cpu>::filled({40000}, 1.0f), b = Tensor<float, Cpu>::filled({40000}, 2.0f);
-  add_forward(context, std::vector<TensorView<const float, Cpu>>{a.view(), b.view(), b.view()}, b.view());
-  CHECK(std::count(b.begin(), b.end(), 5.0f) == 40000);
-  Tensor<float, Cpu> other({40001});
+  Tensor<float, Cpu> a({40000}), other({40001});
   CHECK_THROWS_AS(accumulate(context, other, a.view()), ShapeError);
   CHECK_THROWS_AS(add_forward(context, {}, a.view()), ShapeError);
 }

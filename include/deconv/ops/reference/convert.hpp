@@ -1,8 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
+#include "deconv/core/dtype.hpp"
 #include "deconv/ops/convert.hpp"
 
 namespace deconv::reference {
