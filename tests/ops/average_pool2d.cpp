@@ -3,6 +3,7 @@
 #include "deconv/ops/reference/average_pool2d.hpp"
 #include "support/op_test.hpp"
 #include "support/pool_shapes.hpp"
+#include "support/shifted.hpp"
 
 namespace deconv::test {
 namespace {
@@ -83,9 +84,64 @@ TEST_CASE("the reverse of a window cut from a larger plane uses the whole plane'
     }
 }
 
+TEST_CASE("windows cut from larger planes agree with the naive reference, for any number of images") {
+  for (const Index images : {2, 131}) {
+    std::vector<Index> tops, lefts;
+    for (Index n = 0; n < images; ++n) {
+      tops.push_back(n % 5 - 1);
+      lefts.push_back(n % 3);
+    }
+    for (const bool count_padding : {false, true}) {
+      AveragePool2dParams params{Window2d::square(3, 2, 1, Rounding::ceil), count_padding};
+      const OutputOrigins origins{tops, lefts, 10, 9, params.window.padding};
+      params.window.padding = {0, -1, 0, 0};
+      const Shape pooled{images, 8, 3, 4}, plane{images, 8, 7, 9};
+      check_op(declare_op(
+          message("average_pool2d_reverse of windows ", plane), {{pooled}}, {{plane}}, tolerance::short_sums,
+          OnIntegers::within_tolerance,
+          [&](const auto& in, const auto& out) {
+            reference::average_pool2d_reverse(in[0], params, out[0], &origins);
+          },
+          [&](const auto& context, const auto& in, const auto& out) {
+            average_pool2d_reverse(context, in[0], params, out[0], &origins);
+          }));
+    }
+  }
+}
+
+TEST_CASE("average pools take tensors that begin anywhere") {
+  const Shape shape{2, 16, 7, 9}, pooled{2, 16, 3, 4}, pixel{2, 16, 1, 1};
+  const AveragePool2dParams params{Window2d::square(3, 2)};
+  check_op(OnShifted(declare_op(
+      "average_pool2d_forward", {{shape}}, {{pooled}}, tolerance::short_sums, OnIntegers::within_tolerance,
+      [&](const auto& in, const auto& out) { reference::average_pool2d_forward(in[0], params, out[0]); },
+      [&](const auto& context, const auto& in, const auto& out) {
+        average_pool2d_forward(context, in[0], params, out[0]);
+      })));
+  check_op(OnShifted(declare_op(
+      "average_pool2d_reverse", {{pooled}}, {{shape}}, tolerance::short_sums, OnIntegers::within_tolerance,
+      [&](const auto& in, const auto& out) { reference::average_pool2d_reverse(in[0], params, out[0]); },
+      [&](const auto& context, const auto& in, const auto& out) {
+        average_pool2d_reverse(context, in[0], params, out[0]);
+      })));
+  check_op(OnShifted(declare_op(
+      "global_average_pool_forward", {{shape}}, {{pixel}}, tolerance::long_sums, OnIntegers::within_tolerance,
+      [](const auto& in, const auto& out) { reference::global_average_pool_forward(in[0], out[0]); },
+      [](const auto& context, const auto& in, const auto& out) {
+        global_average_pool_forward(context, in[0], out[0]);
+      })));
+  check_op(OnShifted(declare_op(
+      "global_average_pool_reverse", {{pixel}}, {{shape}}, tolerance::few_roundings,
+      OnIntegers::within_tolerance,
+      [](const auto& in, const auto& out) { reference::global_average_pool_reverse(in[0], out[0]); },
+      [](const auto& context, const auto& in, const auto& out) {
+        global_average_pool_reverse(context, in[0], out[0]);
+      })));
+}
+
 TEST_CASE("global average pooling and its reverse agree with the naive reference") {
-  for (const Shape& shape :
-       {Shape{2, 3, 5, 7}, Shape{1, 1, 1, 1}, Shape{2, 100, 13, 13}, Shape{4, 70, 27, 25}}) {
+  for (const Shape& shape : {Shape{2, 3, 5, 7}, Shape{1, 1, 1, 1}, Shape{2, 100, 13, 13},
+                             Shape{4, 70, 27, 25}, Shape{2, 136, 8, 8}}) {
     const Shape pooled{shape[0], shape[1], 1, 1};
     check_op(declare_op(
         message("global_average_pool_forward ", shape), {{shape}}, {{pooled}}, tolerance::long_sums,

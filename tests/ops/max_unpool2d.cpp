@@ -2,6 +2,7 @@
 
 #include "deconv/ops/max_pool2d.hpp"
 #include "deconv/ops/reference/max_unpool2d.hpp"
+#include "support/each_device.hpp"
 #include "support/op_test.hpp"
 #include "support/pool_shapes.hpp"
 
@@ -32,7 +33,8 @@ TEST_CASE("unpooling by indices and its reverse agree with the naive reference")
                 reference::max_unpool2d(in[0], indices.view(), out[0]);
               },
               [&](const auto& context, const auto& in, const auto& out) {
-                const auto there = in_layout<std::int64_t>(indices, out[0].layout());
+                const auto laid_out = in_layout<std::int64_t>(indices, out[0].layout());
+                const auto there = to_device(context, laid_out.view());
                 max_unpool2d(context, in[0], there, out[0]);
               }),
           0.1);
@@ -43,7 +45,8 @@ TEST_CASE("unpooling by indices and its reverse agree with the naive reference")
             reference::max_unpool2d_reverse<T>(in[0], indices.view(), out[0]);
           },
           [&](const auto& context, const auto& in, const auto& out) {
-            const auto there = in_layout<std::int64_t>(indices, out[0].layout());
+            const auto laid_out = in_layout<std::int64_t>(indices, out[0].layout());
+            const auto there = to_device(context, laid_out.view());
             max_unpool2d_reverse(context, in[0], there, out[0]);
           }));
     }
@@ -52,11 +55,17 @@ TEST_CASE("unpooling by indices and its reverse agree with the naive reference")
 TEST_CASE("where indices repeat the last element in raster order stays, on any number of threads") {
   const Shape pooled{1, 1, 100, 400}, plane{1, 1, 200, 200};
   const auto indices = Tensor<std::int64_t, Cpu>::filled(pooled, 7);
-  Tensor<float, Cpu> src(pooled), dst(plane);
+  Tensor<float, Cpu> src(pooled);
   for (Index i = 0; i < src.count(); ++i) src.data()[i] = static_cast<float>(i);
-  max_unpool2d(Context<Cpu>(2), src, indices, dst.view());
-  CHECK(dst.data()[7] == 39999.0f);
-  CHECK(std::count(dst.begin(), dst.end(), 0.0f) == 39999);
+  each_device([&](const auto& context) {
+    const auto values = to_device(context, src.view());
+    const auto places = to_device(context, indices.view());
+    auto there = context.template make<float>(plane);
+    max_unpool2d(context, values, places, there.view());
+    const auto dst = to_host(context, there.view());
+    CHECK(dst.data()[7] == 39999.0f);
+    CHECK(std::count(dst.begin(), dst.end(), 0.0f) == 39999);
+  });
 }
 
 TEST_CASE("unpooling the indices of a max pooling puts the maxima back") {
@@ -89,6 +98,25 @@ TEST_CASE("indices outside the tensor are refused") {
   CHECK_THROWS_AS(max_unpool2d(context, src, indices, two.view()), ShapeError);
   CHECK_THROWS_AS(max_unpool2d(context, dst, indices, dst.view()), ShapeError);
 }
+
+#if defined(DECONV_TEST_CUDA)
+TEST_CASE("on a GPU elements whose index lies outside go nowhere, and bring back 0") {
+  if (!cuda_context()) return;
+  const Context<Cuda>& context = *cuda_context();
+  const auto indices = Tensor<std::int64_t, Cpu>::from(
+      {1, 1, 1, 4},
+      std::vector<std::int64_t>{-1, 4, std::numeric_limits<std::int64_t>::min(), std::int64_t{2}});
+  const auto values = Tensor<float, Cpu>::from({1, 1, 1, 4}, std::vector<float>{1, 2, 3, 4});
+  const auto places = to_device(context, indices.view());
+  const auto src = to_device(context, values.view());
+  auto dst = context.make<float>({1, 1, 2, 2}), back = context.make<float>({1, 1, 1, 4});
+  max_unpool2d(context, src, places, dst.view());
+  max_unpool2d_reverse(context, dst, places, back.view());
+  const auto there = to_host(context, dst.view()), again = to_host(context, back.view());
+  CHECK(std::vector<float>(there.begin(), there.end()) == std::vector<float>{0, 0, 4, 0});
+  CHECK(std::vector<float>(again.begin(), again.end()) == std::vector<float>{0, 0, 0, 4});
+}
+#endif
 
 }  // namespace
 }  // namespace deconv::test

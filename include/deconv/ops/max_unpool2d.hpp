@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "deconv/core/context.hpp"
+#include "deconv/ops/cuda/max_unpool2d.hpp"
 #include "deconv/ops/operands.hpp"
 
 namespace deconv {
@@ -34,22 +35,30 @@ void check_max_unpool2d(std::string_view what, TensorView<const T, D> pooled,
 /// switches and unpool2d.
 ///
 /// src and indices N x C x P x Q, dst N x C x H x W, one layout. Indices count row-major over the whole of
-/// dst in N,C,H,W order, whatever the layout. Throws ShapeError when shapes do not fit, FormatError on an
-/// index outside dst. Bytes: src, indices and dst once, plus scattered writes.
-template <class T>
-void max_unpool2d(const Context<Cpu>& context, Source<T, Cpu> src,
-                  TensorView<const std::int64_t, Cpu> indices, TensorView<T, Cpu> dst) {
-  detail::check_max_unpool2d<T, Cpu>("max_unpool2d", src, indices, dst);
-  cpu::max_unpool2d<T>(context, src, indices, dst);
+/// dst in N,C,H,W order, whatever the layout. Throws ShapeError when shapes do not fit. An index outside dst
+/// throws FormatError on the Cpu; on Cuda, where nothing waits for the indices, its element goes nowhere.
+/// Bytes: src, indices and dst once, plus scattered writes.
+template <class T, Device D>
+void max_unpool2d(const Context<D>& context, Source<T, D> src, Source<std::int64_t, D> indices,
+                  TensorView<T, D> dst) {
+  detail::check_max_unpool2d<T, D>("max_unpool2d", src, indices, dst);
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::max_unpool2d<T>(context, src, indices, dst);
+  else
+    cuda::max_unpool2d<T>(context, src, indices, dst);
 }
 
 /// diff_src = diff_dst where `indices` points: the adjoint of max_unpool2d as long as no index repeats.
-/// diff_dst N x C x H x W, indices and diff_src N x C x P x Q, one layout. Throws as max_unpool2d.
-template <class T>
-void max_unpool2d_reverse(const Context<Cpu>& context, Source<T, Cpu> diff_dst,
-                          TensorView<const std::int64_t, Cpu> indices, TensorView<T, Cpu> diff_src) {
-  detail::check_max_unpool2d<T, Cpu>("max_unpool2d_reverse", diff_src, indices, diff_dst);
-  cpu::max_unpool2d_reverse<T>(context, diff_dst, indices, diff_src);
+/// diff_dst N x C x H x W, indices and diff_src N x C x P x Q, one layout. Throws as
+/// max_unpool2d; on Cuda an index outside diff_dst gives 0.
+template <class T, Device D>
+void max_unpool2d_reverse(const Context<D>& context, Source<T, D> diff_dst, Source<std::int64_t, D> indices,
+                          TensorView<T, D> diff_src) {
+  detail::check_max_unpool2d<T, D>("max_unpool2d_reverse", diff_src, indices, diff_dst);
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::max_unpool2d_reverse<T>(context, diff_dst, indices, diff_src);
+  else
+    cuda::max_unpool2d_reverse<T>(context, diff_dst, indices, diff_src);
 }
 
 }  // namespace deconv
