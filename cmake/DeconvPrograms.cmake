@@ -89,6 +89,7 @@ if(DECONV_BUILD_BENCH)
 endif()
 
 if(DECONV_BUILD_TESTS)
+  include(cmake/DeconvSimt.cmake)
   include(cmake/DeconvTests.cmake)
 endif()
 if(DECONV_BUILD_TESTS OR DECONV_BUILD_FUZZ)

@@ -79,7 +79,7 @@ inline constexpr int weave_tile = layout_elements + layout_few* vector_width<B>;
 /// Moves `P` elements of a plane and `W` woven ones at once.
 template <class B, int P, int W, bool ToWoven>
 __global__ void __launch_bounds__(layout_threads) weave(const B* src, B* dst, WeaveShape shape) {
-  __shared__ alignas(16) B tile[weave_tile<B>];
+  alignas(16) __shared__ B tile[weave_tile<B>];
   const int few = static_cast<int>(shape.few);
   const Index image = static_cast<Index>(blockIdx.x / shape.spans) * shape.few * shape.many;
   const Index first = static_cast<Index>(blockIdx.x % shape.spans) * shape.span;

@@ -1,0 +1,253 @@
+// Checks of the running thread's accesses: bounds, alignment, and on shared memory what was never written and
+// races.
+
+#include <string>
+
+#include "program.hpp"
+#include "worker.hpp"
+
+namespace simt {
+namespace {
+
+std::string bytes_text(std::size_t bytes) {
+  return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
+}
+
+const char* verb(unsigned access) {
+  if (access & asynchronously) return "copies asynchronously";
+  if (access & atomically) return "updates atomically";
+  return access & writing ? "writes" : "reads";
+}
+
+std::string hexadecimal(std::uintptr_t value) {
+  char digits[24];
+  std::snprintf(digits, sizeof digits, "0x%llx", static_cast<unsigned long long>(value));
+  return digits;
+}
+
+Place place_of(std::uint32_t offset) { return Place(Program::instance().address(offset)); }
+
+}  // namespace
+
+bool Worker::ordered(unsigned other, std::uint32_t time) const {
+  const unsigned self = current->number;
+  if ((other ^ self) >> 5) return false;
+  const Warp& warp = warps_[self >> 5];
+  return warp.met > time || (warp.partly && warp.known[self & 31][other & 31] > time);
+}
+
+// "x of ..." for an address: the variable or allocation that it lies in or near.
+std::string Worker::describe(std::uintptr_t address) const {
+  if (dynamic_shadow.holds(address)) {
+    const auto offset = static_cast<std::intptr_t>(address) - reinterpret_cast<std::intptr_t>(dynamic_memory);
+    return "offset " + std::to_string(offset) + " of the block's " + bytes_text(dynamic_bytes) +
+           " of dynamic shared memory";
+  }
+  if (static_shadow.holds(address)) {
+    const Variable variable = Program::instance().nearest_thread_local(address - static_shadow.start());
+    if (variable.name.empty()) return "shared memory";
+    return "offset " + std::to_string(address - static_shadow.start() - variable.offset) + " of " +
+           variable.name + ", which has " + bytes_text(variable.bytes);
+  }
+  const DeviceMemory& device = DeviceMemory::instance();
+  if (device.in_range(address)) {
+    const DeviceMemory::Block block = device.nearest(address);
+    if (block.bytes == 0) return "the device address " + hexadecimal(address) + ", near no allocation";
+    return "offset " + std::to_string(address - block.start) + " of " +
+           (block.freed ? "freed memory that had " : "an allocation of ") + bytes_text(block.bytes);
+  }
+  if (address < 65536) return "the null pointer's page, address " + hexadecimal(address);
+  return "memory of the host, address " + hexadecimal(address);
+}
+
+void Worker::fail_access(Mistake mistake, std::uintptr_t address, std::size_t bytes, unsigned access,
+                         const void* place, const std::string& why, const std::string& other,
+                         Place other_place) {
+  fail(mistake, *current,
+       std::string(verb(access)) + " " + bytes_text(bytes) + " at " + describe(address) + ": " + why,
+       Place(place), other, other_place);
+}
+
+void Worker::read_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access,
+                       const void* place) {
+  const unsigned self = current->number;
+  if (cell.write_time < block_start_) {
+    fail_access(Mistake::unwritten_shared, address, bytes, access, place,
+                "nothing of this block has written it");
+  }
+  if (cell.writer & Cell::pending) {
+    fail_access(Mistake::race, address, bytes, access, place,
+                "an asynchronous copy to it has not been waited for",
+                "thread " + text(threads_[cell.writer & Cell::thread_bits].index) + " started the copy",
+                place_of(cell.write_place));
+  }
+  const unsigned writer = cell.writer & Cell::thread_bits;
+  if (cell.write_time >= barrier_time_ && writer != self && !ordered(writer, cell.write_time)) {
+    fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
+                "thread " + text(threads_[writer].index) + " wrote it", place_of(cell.write_place));
+  }
+  const auto warp = static_cast<std::uint16_t>(self >> 5);
+  const std::uint32_t lane = 1u << (self & 31);
+  if (cell.read_time < barrier_time_) {
+    cell.read_warp = warp;
+    cell.readers = lane;
+  } else if (cell.read_warp == warp) {
+    cell.readers = warps_[warp].met > cell.read_time ? lane : cell.readers | lane;
+  } else {
+    cell.read_warp = Cell::many_warps;
+    cell.readers = lane;
+  }
+  cell.read_time = clock_;
+  cell.read_place = Program::instance().offset(place);
+}
+
+void Worker::write_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access,
+                        const void* place) {
+  const unsigned self = current->number;
+  const unsigned writer = cell.writer & Cell::thread_bits;
+  if (cell.write_time >= block_start_ && (cell.writer & Cell::pending)) {
+    fail_access(Mistake::race, address, bytes, access, place,
+                "an asynchronous copy to it has not been waited for",
+                "thread " + text(threads_[writer].index) + " started the copy", place_of(cell.write_place));
+  }
+  if (cell.write_time >= barrier_time_ && writer != self &&
+      !((access & atomically) && (cell.writer & Cell::atomic)) && !ordered(writer, cell.write_time)) {
+    fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
+                "thread " + text(threads_[writer].index) + " wrote it", place_of(cell.write_place));
+  }
+  if (cell.read_time >= barrier_time_) {
+    const unsigned warp = self >> 5;
+    int reader = -1;  // one that is not ordered before this write
+    if (cell.read_warp == Cell::many_warps) {
+      reader = -2;
+    } else {
+      for (unsigned others = cell.readers; others; others &= others - 1) {
+        const unsigned number = cell.read_warp * 32u + static_cast<unsigned>(__builtin_ctz(others));
+        if (number == self || (cell.read_warp == warp && ordered(number, cell.read_time))) continue;
+        reader = static_cast<int>(number);
+        break;
+      }
+    }
+    if (reader != -1) {
+      const std::string who = reader < 0 ? "threads of several warps"
+                                         : "thread " + text(threads_[static_cast<unsigned>(reader)].index);
+      fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
+                  who + " read it", place_of(cell.read_place));
+    }
+    cell.read_time = 0;
+  }
+  cell.writer = static_cast<std::uint16_t>(self | ((access & atomically) ? Cell::atomic : 0u) |
+                                           ((access & asynchronously) ? Cell::pending : 0u));
+  cell.write_time = clock_;
+  cell.write_place = Program::instance().offset(place);
+}
+
+void Worker::split(Shadow& shadow, std::uintptr_t address, Cell& word) {
+  for (std::uintptr_t i = 0; i < 4; ++i) shadow.part((address & ~std::uintptr_t{3}) + i) = word;
+  word.writer |= Cell::split;
+}
+
+void Worker::shared_access(Shadow& shadow, std::uintptr_t address, std::size_t bytes, unsigned access,
+                           const void* place) {
+  if (&shadow == &dynamic_shadow) {
+    const std::uintptr_t offset = address - reinterpret_cast<std::uintptr_t>(dynamic_memory);
+    if (offset >= dynamic_bytes || bytes > dynamic_bytes - offset) {
+      fail_access(Mistake::out_of_bounds, address, bytes, access, place, "out of bounds");
+    }
+  } else if (!Program::instance().thread_local_holds(address - shadow.start(), bytes)) {
+    fail_access(Mistake::out_of_bounds, address, bytes, access, place, "out of bounds");
+  }
+  const std::uintptr_t end = address + bytes;
+  for (std::uintptr_t a = address; a < end;) {
+    Cell& word = shadow.word(a);
+    if ((a & 3) == 0 && end - a >= 4) {
+      if (word.writer & Cell::split) {
+        for (std::uintptr_t i = 0; i < 4; ++i) {
+          access& writing ? write_cell(shadow.part(a + i), address, bytes, access, place)
+                          : read_cell(shadow.part(a + i), address, bytes, access, place);
+        }
+        if (access & writing) word = shadow.part(a);  // all four alike again
+      } else {
+        access& writing ? write_cell(word, address, bytes, access, place)
+                        : read_cell(word, address, bytes, access, place);
+      }
+      a += 4;
+    } else {
+      if (!(word.writer & Cell::split)) split(shadow, a, word);
+      access& writing ? write_cell(shadow.part(a), address, bytes, access, place)
+                      : read_cell(shadow.part(a), address, bytes, access, place);
+      ++a;
+    }
+  }
+}
+
+// What is neither in bounds on the device nor on the running thread's stack.
+void Worker::slow_access(std::uintptr_t address, std::size_t bytes, unsigned access, const void* place) {
+  if (dynamic_shadow.holds(address)) return shared_access(dynamic_shadow, address, bytes, access, place);
+  if (static_shadow.holds(address)) return shared_access(static_shadow, address, bytes, access, place);
+  if (DeviceMemory::instance().holds(address, bytes)) return;
+  if (address - stack < stack_bytes) return;
+  const auto arguments = reinterpret_cast<std::uintptr_t>(job->launch->arguments.get());
+  if (address - arguments < job->launch->argument_bytes && !(access & writing)) return;
+  if (Program::instance().holds(address)) return;  // constants, and variables of the device
+  if (is_pinned(address, bytes)) return;
+  fail_access(Mistake::out_of_bounds, address, bytes, access, place, "out of bounds");
+}
+
+void Worker::misaligned(std::uintptr_t address, std::size_t alignment, const char* type, Place place) {
+  fail(Mistake::misaligned, *current,
+       "accesses " + describe(address) + " as " + type + ": it is not aligned to " + bytes_text(alignment),
+       place);
+}
+
+// ---- asynchronous copies: started here, they land when they are waited for
+// -----------------------------------
+
+void Worker::async_copy(void* destination, const void* source, unsigned bytes, unsigned source_bytes,
+                        const void* place) {
+  const auto to = reinterpret_cast<std::uintptr_t>(destination),
+             from = reinterpret_cast<std::uintptr_t>(source);
+  if (to % bytes != 0) misaligned(to, bytes, "an asynchronous copy's destination", Place(place));
+  if (from % bytes != 0) misaligned(from, bytes, "an asynchronous copy's source", Place(place));
+  if (source_bytes > 0 && !DeviceMemory::instance().holds(from, source_bytes)) {
+    fail_access(Mistake::out_of_bounds, from, source_bytes, reading | asynchronously, place, "out of bounds");
+  }
+  if (dynamic_shadow.holds(to)) {
+    shared_access(dynamic_shadow, to, bytes, writing | asynchronously, place);
+  } else if (static_shadow.holds(to)) {
+    shared_access(static_shadow, to, bytes, writing | asynchronously, place);
+  } else {
+    fail_access(Mistake::out_of_bounds, to, bytes, writing | asynchronously, place, "not shared memory");
+  }
+  AsyncCopies& mine = copies_[current->number];
+  mine.copies.push_back({destination, source, bytes, source_bytes, mine.group, place});
+  copies_used_ = true;
+}
+
+void Worker::async_commit() { ++copies_[current->number].group; }
+
+void Worker::async_wait(unsigned newest_groups) {
+  AsyncCopies& mine = copies_[current->number];
+  const unsigned landed =
+      mine.group > newest_groups ? mine.group - newest_groups : 0;  // groups before this one
+  std::size_t kept = 0;
+  for (const AsyncCopy& copy : mine.copies) {
+    if (copy.group >= landed) {
+      mine.copies[kept++] = copy;
+      continue;
+    }
+    __builtin_memcpy(copy.destination, copy.source, copy.source_bytes);
+    __builtin_memset(static_cast<char*>(copy.destination) + copy.source_bytes, 0,
+                     copy.bytes - copy.source_bytes);
+    const auto to = reinterpret_cast<std::uintptr_t>(copy.destination);
+    Shadow& shadow = dynamic_shadow.holds(to) ? dynamic_shadow : static_shadow;
+    for (unsigned i = 0; i < copy.bytes; i += 4) {
+      Cell& cell = shadow.word(to + i);
+      cell.writer &= static_cast<std::uint16_t>(~Cell::pending);
+      cell.write_time = clock_;
+    }
+  }
+  mine.copies.resize(kept);
+}
+
+}  // namespace simt

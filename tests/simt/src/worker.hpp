@@ -1,0 +1,213 @@
+#pragma once
+
+// The inside of the emulator: one Worker an operating system's thread; it runs whole blocks, one fiber a
+// thread.
+
+#include <boost/context/detail/fcontext.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <vector>
+
+#include "device_memory.hpp"
+#include "shadow.hpp"
+#include "simt/block.hpp"
+#include "simt/emulator.hpp"
+#include "simt/launch.hpp"
+
+namespace simt {
+
+struct Job;
+class Worker;
+
+/// A place in the code: known by the compiler, or an address for the debug information.
+struct Place {
+  const char* file = nullptr;
+  unsigned line = 0;
+  const void* address = nullptr;
+
+  Place() = default;
+  Place(const std::source_location& where) : file(where.file_name()), line(where.line()) {}
+  explicit Place(const void* address_) : address(address_) {}
+};
+
+/// What a report is made of; the text is put together after the launch has stopped.
+struct Failure {
+  Mistake mistake{};
+  Position block, thread;
+  std::uint64_t block_number = 0;
+  std::string what;  ///< "reads 4 bytes of shared memory that ..."
+  Place place;
+  std::string other;  ///< "thread (1,0,0) wrote it", or empty
+  Place other_place;
+};
+
+/// The threads of a warp that have met in one operation: each brought its own slot.
+struct Meeting {
+  void* slots[32] = {};
+  unsigned mask = 0;
+  unsigned first_thread = 0;
+};
+using Complete = void (*)(Worker&, Meeting&);
+
+struct Fiber {
+  boost::context::detail::fcontext_t context = nullptr;
+  std::uintptr_t stack = 0;  // lowest usable address
+};
+
+struct Thread {
+  enum class State : std::uint8_t { ready, at_barrier, in_warp, exited };
+  uint3 index{};
+  std::uint16_t number = 0;
+  State state = State::ready;
+  Fiber* fiber = nullptr;
+  // While it waits:
+  const char* operation = nullptr;
+  unsigned mask = 0;
+  std::source_location where;
+  void* slot = nullptr;
+};
+
+struct Warp {
+  unsigned lanes = 0;           // that exist
+  unsigned waiting = 0;         // lanes in a warp's operation
+  std::uint32_t met = 0;        // when all lanes last met
+  bool partly = false;          // some lanes have met without the others: then known is valid
+  std::uint32_t known[32][32];  // [a][b]: b's deeds before this time are ordered before a
+};
+
+struct AsyncCopy {
+  void* destination;
+  const void* source;
+  unsigned bytes, source_bytes;
+  unsigned group;
+  const void* place;
+};
+struct AsyncCopies {
+  std::vector<AsyncCopy> copies;
+  unsigned group = 0;  // that the next copy belongs to
+};
+
+class Worker {
+ public:
+  static constexpr unsigned max_threads = 1024;
+  static constexpr std::size_t stack_bytes = 256 * 1024;
+  static constexpr std::size_t max_shared_bytes = 227 * 1024;
+  static constexpr std::size_t guard_bytes = 64 * 1024;
+
+  Worker();
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  /// The calling OS thread's own.
+  static Worker& mine();
+
+  /// Runs one block; false after a failure, which stands in `failure`.
+  bool run_block(const Job& job, std::uint64_t number);
+
+  // For the running thread:
+  int barrier(Vote vote, int predicate, const std::source_location& where);
+  void meet(const char* operation, unsigned mask, const std::source_location& where, void* slot,
+            Complete complete);
+  /// Stops the block: does not return.
+  [[noreturn]] void fail(Failure failure);
+  [[noreturn]] void fail(Mistake mistake, const Thread& thread, std::string what, Place place,
+                         std::string other = {}, Place other_place = {});
+  [[noreturn]] void fail_lane(const Meeting& meeting, unsigned lane, const std::string& what);
+  /// Lets the other threads run, or finds that none gets on.
+  void yield(const void* place);
+
+  // Accesses (access.cpp), by the running thread.
+  void shared_access(Shadow& shadow, std::uintptr_t address, std::size_t bytes, unsigned access,
+                     const void* place);
+  void slow_access(std::uintptr_t address, std::size_t bytes, unsigned access, const void* place);
+  void async_copy(void* destination, const void* source, unsigned bytes, unsigned source_bytes,
+                  const void* place);
+  void async_commit();
+  [[noreturn]] void misaligned(std::uintptr_t address, std::size_t alignment, const char* type, Place place);
+  void async_wait(unsigned newest_groups);
+
+  // Read by every access, hence together.
+  std::uintptr_t stack = 0;  // of the running fiber
+  int patience = 0;          // accesses until the others get their turn
+  Shadow dynamic_shadow, static_shadow;
+  const DeviceMemory* memory = nullptr;
+
+  Thread* current = nullptr;
+  uint3 block_index{};
+  dim3 block_extents, grid_extents;
+  const Job* job = nullptr;
+  std::uint64_t job_serial = 0;
+  std::uint64_t block_number = 0;
+  char* dynamic_memory = nullptr;
+  std::size_t dynamic_bytes = 0;
+  Failure failure;
+
+ private:
+  static void fiber_main(boost::context::detail::transfer_t transfer);
+  void prepare(const Job& new_job, std::uint64_t number);
+  void finish_current();
+  Thread* pick();
+  Fiber* take_fiber();
+  void abandon_fibers();
+  void leave();  // to the scheduler, until resumed
+  void release(Thread& thread);
+  void order(Warp& warp, unsigned mask);
+  void diagnose();
+  std::string describe(std::uintptr_t address) const;
+  bool ordered(unsigned other, std::uint32_t time) const;
+  void read_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access, const void* place);
+  void write_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access, const void* place);
+  void split(Shadow& shadow, std::uintptr_t address, Cell& word);
+  [[noreturn]] void fail_access(Mistake mistake, std::uintptr_t address, std::size_t bytes, unsigned access,
+                                const void* place, const std::string& why, const std::string& other = {},
+                                Place other_place = {});
+
+  boost::context::detail::fcontext_t scheduler_ = nullptr;
+  std::vector<std::unique_ptr<Fiber>> fibers_;
+  std::vector<Fiber*> idle_;
+  std::vector<Thread> threads_;
+  std::vector<Warp> warps_;
+  std::vector<AsyncCopies> copies_;
+  bool copies_used_ = false;
+  std::vector<std::uint16_t> ring_;  // ready threads
+  unsigned head_ = 0, ready_ = 0;
+  unsigned count_ = 0, exited_ = 0, arrived_ = 0;
+  Thread* next_ = nullptr;
+  Thread* first_arrived_ = nullptr;
+  Vote vote_ = Vote::none;
+  int votes_ = 0, vote_result_ = 0;
+  std::uint64_t random_ = 0;
+  bool shuffled_ = true, failed_ = false;
+  std::uint64_t idle_turns_ = 0;
+  std::uint32_t clock_ = 0, block_start_ = 0, barrier_time_ = 0;
+};
+
+/// One launch, shared by the workers.
+struct Job {
+  const Launch* launch = nullptr;
+  std::uint64_t seed = 0, ordinal = 0;
+  std::uint64_t serial = 0;  // of all launches of this process, from 1
+  std::uint64_t blocks = 0;
+};
+
+// The worker whose block runs on this OS thread; null outside kernels.
+extern constinit thread_local Worker* active;
+
+/// An atomic operation of the running thread, if there is one.
+void check_atomic(const void* pointer, std::size_t bytes, const void* place);
+
+// Kinds of access.
+inline constexpr unsigned reading = 0, writing = 1, atomically = 2, asynchronously = 4;
+
+/// Runs the launch on all cores; throws Violation.
+void run_launch(const Launch& launch);
+
+std::string text(const uint3& v);
+std::string text(const Position& v);
+Violation make_violation(const Failure& failure, const Launch& launch, std::uint64_t launch_seed);
+bool is_pinned(std::uintptr_t address, std::size_t bytes);
+
+}  // namespace simt
