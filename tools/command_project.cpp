@@ -34,7 +34,7 @@ std::pair<Index, Index> parse_position(const std::string& text) {
 std::vector<Unit> strongest(Engine::Images view, const std::string& layer, Index image, Index top) {
   std::vector<Index> maps(static_cast<std::size_t>(view[1]));
   std::iota(maps.begin(), maps.end(), Index{0});
-  std::vector<Unit> units = strongest_units<float>(view, layer, image, maps);
+  std::vector<Unit> units = strongest_units<float, Cpu>(Context<Cpu>(1), view, layer, image, maps);
   const auto activation = [&](const Unit& unit) {
     return view.rank() == 4 ? view(unit.image, unit.map, unit.y, unit.x)
                             : view.data()[unit.image * view[1] + unit.map];
@@ -57,7 +57,9 @@ std::vector<Unit> chosen_units(const ProjectOptions& options, const Shape& shape
       for (const Unit& unit : strongest(activation, options.layer, n, *options.top)) units.push_back(unit);
     } else if (options.at.empty()) {
       const Index map = *options.map;
-      units.push_back(strongest_units<float>(activation, options.layer, n, std::span(&map, 1)).front());
+      units.push_back(
+          strongest_units<float, Cpu>(Context<Cpu>(1), activation, options.layer, n, std::span(&map, 1))
+              .front());
     } else {
       const auto [y, x] = parse_position(options.at);
       units.push_back({n, *options.map, y, x});

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "deconv/core/transfer.hpp"
 #include "deconv/nn/reverse.hpp"
+#include "deconv/ops/map_maxima.hpp"
 #include "deconv/ops/units.hpp"
 
 namespace deconv {
@@ -204,39 +206,39 @@ std::vector<Projection<T>> project(const Network<T, D>& network, const Context<D
   return project<T, D>(network, context, layer, traced, options);
 }
 
-/// The strongest unit of each of the given maps in one image of a layer's activation (N x C x H x W or N x
-/// C), in the maps' order; ties go to the first in raster order. `layer` is its name, for messages. Throws
-/// ArgumentError for unknown maps and images.
-template <class T>
-std::vector<Unit> strongest_units(std::type_identity_t<TensorView<const T, Cpu>> activation,
+/// The strongest unit of each of the given maps in one image of a layer's activation (N x C x H x W in either
+/// layout, or N x C), in the maps' order; ties go to the first in raster order. `layer` is its name, for
+/// messages. From a GPU it waits for the stream. Throws ArgumentError for unknown maps and images.
+template <class T, Device D>
+std::vector<Unit> strongest_units(const Context<D>& context,
+                                  std::type_identity_t<TensorView<const T, D>> activation,
                                   const std::string& layer, Index image, std::span<const Index> maps) {
+  for (const Index map : maps) detail::check_unit(activation.shape(), {image, map, 0, 0}, layer);
   std::vector<Unit> units;
-  for (const Index map : maps) {
-    detail::check_unit(activation.shape(), {image, map, 0, 0}, layer);
-    Unit best{image, map, 0, 0};
-    if (activation.rank() == 4)
-      for (Index y = 0; y < activation[2]; ++y)
-        for (Index x = 0; x < activation[3]; ++x)
-          if (activation(image, map, y, x) > activation(image, map, best.y, best.x))
-            best = {image, map, y, x};
-    units.push_back(best);
+  if (maps.empty()) return units;
+  const Shape shape{1, static_cast<Index>(maps.size())};
+  auto values = context.template make<T>(shape);
+  auto places = context.template make<std::int32_t>(shape);
+  map_maxima<T>(context, activation.slice(image, 1), maps, values.view(), places.view());
+  const auto found = to_host(context, places.view());
+  const Index width = activation.rank() == 4 ? activation[3] : 1;
+  for (std::size_t k = 0; k < maps.size(); ++k) {
+    const Index place = found.data()[k];
+    units.push_back({image, maps[k], place / width, place % width});
   }
   return units;
 }
-/// The same for a layer of a trace.
-template <class T>
-std::vector<Unit> strongest_units(const Trace<T, Cpu>& trace, const std::string& layer, Index image,
-                                  std::span<const Index> maps) {
-  return strongest_units<T>(trace.view(layer), layer, image, maps);
-}
-/// The same on either device; from a GPU the layer's activation is copied to the host.
+/// The same for a layer of a trace. Throws ArgumentError also when the trace lacks the layer.
 template <class T, Device D>
 std::vector<Unit> strongest_units(const Context<D>& context, const Trace<T, D>& trace,
                                   const std::string& layer, Index image, std::span<const Index> maps) {
-  if constexpr (std::same_as<D, Cpu>)
-    return strongest_units<T>(trace.view(layer), layer, image, maps);
-  else
-    return strongest_units<T>(to_host(context, trace.view(layer)), layer, image, maps);
+  return strongest_units<T, D>(context, trace.view(layer), layer, image, maps);
+}
+/// The same with a context of its own.
+template <class T>
+std::vector<Unit> strongest_units(const Trace<T, Cpu>& trace, const std::string& layer, Index image,
+                                  std::span<const Index> maps) {
+  return strongest_units<T, Cpu>(Context<Cpu>(1), trace, layer, image, maps);
 }
 
 #if defined(DECONV_COMPILED) && !defined(DECONV_INSTANCES)

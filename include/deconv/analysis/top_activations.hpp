@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "deconv/core/parallel.hpp"
+#include "deconv/core/transfer.hpp"
 #include "deconv/nn/network.hpp"
+#include "deconv/ops/map_maxima.hpp"
 
 namespace deconv {
 
@@ -80,43 +82,41 @@ class TopActivations {
   /// Takes in one batch: `images` are the data set's numbers of the trace's images. Returns the images that
   /// fell out of their last hit. Throws ArgumentError when the trace lacks a layer. Bytes: the selected
   /// layers' activations once.
-  std::vector<std::int64_t> add(const Context<Cpu>& context, const Trace<T, Cpu>& trace,
-                                std::span<const std::int64_t> images) requires std::same_as<D, Cpu> {
+  std::vector<std::int64_t> add(const Context<D>& context, const Trace<T, D>& trace,
+                                std::span<const std::int64_t> images) {
     require<ArgumentError>(static_cast<Index>(images.size()) == trace.images(), "the trace has ",
                            trace.images(), " images, met ", images.size(), " numbers");
     std::vector<std::int64_t> fallen;
     for (std::size_t s = 0; s < selections_.size(); ++s) {
-      const auto view = trace.view(selections_[s].layer);
-      const std::vector<Index>& maps = selections_[s].maps;
-      std::vector<Hit<T>> best(images.size() * maps.size());
-      parallel_for(context, static_cast<Index>(images.size()), [&](Index n) {
-        strongest(view, n, maps, best.data() + static_cast<std::size_t>(n) * maps.size());
-      });
-      for (std::size_t n = 0; n < images.size(); ++n)
-        for (std::size_t k = 0; k < maps.size(); ++k) {
-          Hit<T>& hit = best[n * maps.size() + k];
-          hit.image = images[n];
-          take_in(hits_[s][k], hit, fallen);
-        }
+      const auto best = maxima(context, trace.view(selections_[s].layer), selections_[s].maps);
+      const std::size_t maps = selections_[s].maps.size();
+      for (std::size_t i = 0; i < best.size(); ++i) {
+        Hit<T> hit = best[i];
+        hit.image = images[i / maps];
+        take_in(hits_[s][i % maps], hit, fallen);
+      }
     }
     std::erase_if(fallen, [&](std::int64_t image) { return uses(image) > 0; });
     return fallen;
   }
 
  private:
-  static void strongest(const TensorView<const T, Cpu>& view, Index n, const std::vector<Index>& maps,
-                        Hit<T>* best) {
-    const Index width = view.rank() == 4 ? view[3] : 1, pixels = view.rank() == 4 ? view[2] * width : 1;
-    const bool together = view.rank() == 4 && view.layout() == Layout::nhwc;
-    const T* image = view.data() + n * view[1] * pixels;
-    const Index pixel_step = together ? view[1] : 1, map_step = together ? 1 : pixels;
-    for (std::size_t k = 0; k < maps.size(); ++k) best[k] = {0, 0, 0, image[maps[k] * map_step]};
-    for (Index i = 1; i < pixels; ++i)
-      for (std::size_t k = 0; k < maps.size(); ++k) {
-        const T value = image[i * pixel_step + maps[k] * map_step];
-        if (value > best[k].activation || best[k].activation != best[k].activation)
-          best[k] = {0, i / width, i % width, value};
-      }
+  /// The strongest unit of each map in each image, image by image; the images' numbers are left open.
+  static std::vector<Hit<T>> maxima(const Context<D>& context, TensorView<const T, D> view,
+                                    std::span<const Index> maps) {
+    const Shape shape{view[0], static_cast<Index>(maps.size())};
+    auto values = context.template make<T>(shape);
+    auto places = context.template make<std::int32_t>(shape);
+    map_maxima<T>(context, view, maps, values.view(), places.view());
+    const auto host_values = to_host(context, values.view());
+    const auto host_places = to_host(context, places.view());
+    const Index width = view.rank() == 4 ? view[3] : 1;
+    std::vector<Hit<T>> hits(static_cast<std::size_t>(shape.count()));
+    for (std::size_t i = 0; i < hits.size(); ++i) {
+      const Index place = host_places.data()[i];
+      hits[i] = {0, place / width, place % width, host_values.data()[i]};
+    }
+    return hits;
   }
 
   void take_in(std::vector<Hit<T>>& list, const Hit<T>& hit, std::vector<std::int64_t>& fallen) {
