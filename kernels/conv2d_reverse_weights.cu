@@ -1,0 +1,108 @@
+#include "conv2d_reverse_weights.cuh"
+
+#include "conv2d_launch.cuh"
+#include "ordered_sums.hpp"
+
+namespace deconv::cuda {
+
+namespace {
+
+/// Launches the kernel of one tile of the tuning table.
+template <class T>
+struct StartWeightGradient {
+  const Context<Cuda>& context;
+  WeightGradient<T>& g;
+  Index columns;
+  tuning::Fours fours;
+
+  template <int Entry>
+  void run() const {
+    using Block = TileOf<Entry>;
+    const Index row_tiles = parts_of<Index>(g.dst_group, Block::rows);
+    const Index column_tiles = parts_of<Index>(columns, Block::columns);
+    const dim3 grid = blocks_of(column_tiles, row_tiles, g.groups, 1, g.splits);
+    g.column_tiles = static_cast<unsigned>(column_tiles);
+    g.row_tiles = static_cast<unsigned>(row_tiles);
+    constexpr tuning::Fours wants = tuning::conv2d_tiles[Entry].wants;
+    if (fours < wants)
+      raise<ArgumentError>("conv2d: tile ", Entry, " of the tuning table wants channels in fours");
+    if (fours == tuning::Fours::both)
+      return launch(context, &correlate_weights<T, Block, 4, 4>, grid, Block::threads, 0, g);
+    if constexpr (wants != tuning::Fours::both)
+      if (fours == tuning::Fours::rows)
+        return launch(context, &correlate_weights<T, Block, 4, 1>, grid, Block::threads, 0, g);
+    if constexpr (wants == tuning::Fours::none)
+      launch(context, &correlate_weights<T, Block, 1, 1>, grid, Block::threads, 0, g);
+  }
+};
+
+}  // namespace
+
+template <class T>
+void conv2d_reverse_weights(const Context<Cuda>& context, TensorView<const T, Cuda> src,
+                            TensorView<const T, Cuda> diff_dst, const Conv2dParams& params,
+                            TensorView<T, Cuda> diff_weights, TileChoice wanted) {
+  if (diff_weights.count() == 0) return;
+  WeightGradient<T> g{};
+  g.src = src.data();
+  g.diff_dst = diff_dst.data();
+  g.target.dst = diff_weights.data();
+  std::tie(g.y, g.x) = correlation_axes(params, src.shape(), diff_dst.shape());
+  g.pixels = diff_dst[0] * diff_dst[2] * diff_dst[3];
+  g.target.count = diff_weights.count();
+  g.images = kernel_count(diff_dst[0], "images");
+  g.src_channels = kernel_count(src[1], "channels");
+  g.dst_channels = kernel_count(diff_dst[1], "maps");
+  g.groups = static_cast<int>(params.groups);
+  g.src_group = g.src_channels / g.groups;
+  g.dst_group = g.dst_channels / g.groups;
+  const Index columns = kernel_count(params.window.taps() * g.src_group, "a filter");
+
+  tuning::Fours fours = tuning::Fours::none;
+  if (vector_aligned<4>(diff_dst.data(), g.dst_group))
+    fours = vector_aligned<4>(src.data(), g.src_group) ? tuning::Fours::both : tuning::Fours::rows;
+  tuning::Product product;
+  product.rows = g.dst_group;
+  product.columns = columns;
+  product.depth = g.pixels;
+  product.products = g.groups;
+  product.outputs = g.target.count;
+  product.reverse_weights = true;
+  product.fours = fours;
+  product.most_splits = most_splits(g.target.count);
+  const TileChoice choice = tuning::choose(product, wanted);
+  g.splits = static_cast<unsigned>(choice.splits);
+  // Pixels of one split are counted in 32 bits, in diff_dst and in src.
+  const Index share = g.pixels / choice.splits + 256;
+  const Index touched = std::min<Index>(g.images, share / std::max<Index>(1, diff_dst[2] * diff_dst[3]) + 2);
+  kernel_count(share, "a sum");
+  kernel_count(touched * src[2] * src[3], "pixels of a split's images");
+  // The kernel writes filters in nhwc; the sum of the parts turns them where nchw is wanted.
+  const bool turns = diff_weights.layout() == Layout::nchw && params.window.taps() > 1 && g.src_group > 1;
+  Tensor<float, Cuda> parts;
+  if (choice.splits > 1 || turns) {
+    parts = context.make<float>({choice.splits, g.target.count});
+    g.target.parts = parts.data();
+  }
+  g.target.fours = vector_aligned<4>(diff_weights.data(), columns);
+  with_tile<TilesOfWeights>(choice.tile, StartWeightGradient<T>{context, g, columns, fours});
+  if (g.target.parts == nullptr) return;
+  SumsTarget<T> sums;
+  sums.dst = diff_weights.data();
+  if (turns) {
+    sums.taps = static_cast<int>(params.window.taps());
+    sums.filter_channels = g.src_group;
+  }
+  add_parts<T>(context, parts.data(), choice.splits, g.target.count, sums);
+}
+
+#define DECONV_INSTANCE(T)                                                                 \
+  template void conv2d_reverse_weights<T>(const Context<Cuda>&, TensorView<const T, Cuda>, \
+                                          TensorView<const T, Cuda>, const Conv2dParams&,  \
+                                          TensorView<T, Cuda>, TileChoice);
+DECONV_INSTANCE(float)
+DECONV_INSTANCE(half)
+DECONV_INSTANCE(bfloat16)
+#undef DECONV_INSTANCE
+
+}  // namespace deconv::cuda
