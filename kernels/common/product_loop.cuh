@@ -21,30 +21,29 @@ template <class Unit, class RowLoader, class ColumnLoader>
 __device__ inline void multiply_tiles(int steps, RowLoader& rows, ColumnLoader& columns, float* memory,
                                       Unit& unit) {
   constexpr int stage = ProductMemory<Unit>::stage, column_panel = Unit::RowPanel::count;
-  if (steps > 0) {
-    rows.fetch();
-    columns.fetch();
-    rows.put(memory);
-    columns.put(memory + column_panel);
-  }
-  __syncthreads();
-  float* here = memory;
-  float* there = memory + stage;
-  for (int step = 1; step <= steps; ++step) {
-    const bool more = step < steps;
-    if (more) {
+  // `left` counts the tiles to multiply, this one included.
+  const auto step = [&](float* here, float* there, int left) {
+    if (left > 1) {
       rows.fetch();
       columns.fetch();
     }
     unit.multiply(here, here + column_panel);
-    if (more) {
+    if (left > 1) {
       rows.put(there);
       columns.put(there + column_panel);
     }
     __syncthreads();
-    float* const next = there;
-    there = here;
-    here = next;
+  };
+  if (steps <= 0) return;
+  rows.fetch();
+  columns.fetch();
+  rows.put(memory);
+  columns.put(memory + column_panel);
+  __syncthreads();
+  // Two tiles a round, so that the stages' addresses are constants.
+  for (int left = steps; left > 0; left -= 2) {
+    step(memory, memory + stage, left);
+    if (left > 1) step(memory + stage, memory, left - 1);
   }
 }
 
