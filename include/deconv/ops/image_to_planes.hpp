@@ -22,7 +22,7 @@ template <class T, Device D>
 void check_image_to_planes(const TensorView<const std::uint8_t, D>& src, const PixelParams& params,
                            const TensorView<const float, D>& mean_image, const TensorView<T, D>& dst) {
   constexpr std::string_view what = "image_to_planes";
-  require<ShapeError>(src.rank() == 4 && (src.layout() == Layout::nhwc || src.row_major()) &&
+  require<ShapeError>(src.rank() == 4 && (src.layout() == Layout::nhwc || src[1] == 1) &&
                           (src[1] == 3 || (src[1] == 1 && params.order == PixelOrder::same)),
                       what, ": wants pictures of one or three bytes a pixel, nhwc, met ", src.shape(), " ",
                       name_of(src.layout()));

@@ -1,0 +1,95 @@
+#pragma once
+
+#include "common/element.cuh"
+#include "deconv/ops/sgd_params.hpp"
+
+// One step of gradient descent with momentum and weight decay, and filters scaled back to a radius. Bytes:
+// weights and velocity twice, gradient once (20 a weight in float); six flops a weight, two more for the mean
+// square. A filter that is scaled back is read and written once more while the caches hold it.
+namespace deconv::cuda {
+
+inline constexpr int sgd_threads = 256;
+
+/// The three numbers of `N` neighbouring weights.
+template <class T, int N>
+struct SgdOperands {
+  Vector<T, N> gradient, velocity, weight;
+};
+
+template <int N, class T>
+__device__ inline SgdOperands<T, N> load_operands(const T* gradient, const T* velocity, const T* weights,
+                                                  Index at) {
+  return {load_vector<N>(gradient + at), load_vector<N>(velocity + at), load_vector<N>(weights + at)};
+}
+
+/// Velocities and weights after the step; returns the sum of the weights' squares, as they are stored.
+template <class T, int N>
+__device__ inline float step_of(const SgdParams& params, SgdOperands<T, N>& there) {
+  float squares = 0.0f;
+#pragma unroll
+  for (int i = 0; i < N; ++i) {
+    const float weight = to_float(there.weight.at[i]);
+    const float velocity = params.momentum * to_float(there.velocity.at[i]) -
+                           params.rate * (to_float(there.gradient.at[i]) + params.decay * weight);
+    there.velocity.at[i] = from_float<T>(velocity);
+    there.weight.at[i] = from_float<T>(weight + velocity);
+    const float stored = to_float(there.weight.at[i]);
+    squares += stored * stored;
+  }
+  return squares;
+}
+
+/// Without a radius: filters do not matter.
+template <class T, int N>
+__global__ void __launch_bounds__(sgd_threads)
+    sgd_step(SgdParams params, const T* __restrict__ gradient, T* __restrict__ velocity,
+             T* __restrict__ weights, Index vectors) {
+  const Index stride = static_cast<Index>(gridDim.x) * blockDim.x;
+  for (Index v = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x; v < vectors; v += stride) {
+    SgdOperands<T, N> there = load_operands<N>(gradient, velocity, weights, v * N);
+    step_of(params, there);
+    store_vector<N>(velocity + v * N, there.velocity);
+    store_vector<N>(weights + v * N, there.weight);
+  }
+}
+
+/// The sum over a block, in a fixed order; every thread has it.
+__device__ inline float sum_of_block(float value) {
+  __shared__ float sums[sgd_threads / 32];
+#pragma unroll
+  for (int apart = 16; apart > 0; apart /= 2) value += __shfl_xor_sync(0xffffffffu, value, apart);
+  if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = value;
+  __syncthreads();
+  float sum = 0.0f;
+#pragma unroll
+  for (int w = 0; w < sgd_threads / 32; ++w) sum += sums[w];
+  __syncthreads();
+  return sum;
+}
+
+/// With a radius: block = filter, of `size` weights. The thread that wrote a weight is the one that scales
+/// it.
+template <class T, int N>
+__global__ void __launch_bounds__(sgd_threads)
+    sgd_step_of_filters(SgdParams params, const T* __restrict__ gradient, T* __restrict__ velocity,
+                        T* __restrict__ weights, Index size) {
+  const Index filter = static_cast<Index>(blockIdx.x) * size;
+  float squares = 0.0f;
+  for (Index i = static_cast<Index>(threadIdx.x) * N; i < size; i += sgd_threads * N) {
+    SgdOperands<T, N> there = load_operands<N>(gradient, velocity, weights, filter + i);
+    squares += step_of(params, there);
+    store_vector<N>(velocity + filter + i, there.velocity);
+    store_vector<N>(weights + filter + i, there.weight);
+  }
+  const float rms = sqrtf(sum_of_block(squares) / static_cast<float>(size));
+  if (!(rms > params.largest_rms)) return;
+  const float factor = params.largest_rms / rms;
+  for (Index i = static_cast<Index>(threadIdx.x) * N; i < size; i += sgd_threads * N) {
+    Vector<T, N> weight = load_vector<N>(weights + filter + i);
+#pragma unroll
+    for (int j = 0; j < N; ++j) weight.at[j] = from_float<T>(to_float(weight.at[j]) * factor);
+    store_vector<N>(weights + filter + i, weight);
+  }
+}
+
+}  // namespace deconv::cuda
