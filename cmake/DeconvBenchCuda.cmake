@@ -1,7 +1,33 @@
-# bench_cuda: every kernel beside cuDNN and cuBLAS where those are found.
+# bench_cuda: every kernel beside cuDNN and cuBLAS where those are found. Its jobs are compiled once, for the card and
+# for the emulated device, where bench_cuda_emulated --tiny shows that every job runs.
 set(folder "${PROJECT_SOURCE_DIR}/bench/cuda")
-file(GLOB bench_cuda_sources CONFIGURE_DEPENDS "${folder}/*.cpp")
 option(DECONV_BENCH_PEERS "Compare with cuDNN and cuBLAS where they are found" ON)
+
+file(GLOB bench_cuda_jobs CONFIGURE_DEPENDS "${folder}/*.cpp")
+list(FILTER bench_cuda_jobs EXCLUDE REGEX "/(no_)?cu(dnn|blas)\\.cpp$|/measure\\.cpp$")
+add_library(bench_cuda_jobs OBJECT EXCLUDE_FROM_ALL ${bench_cuda_jobs})
+target_link_libraries(bench_cuda_jobs PRIVATE deconv_options)
+
+if(DECONV_WITH_SIMT)
+  file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/simt/bench_roof.cpp" @ONLY CONTENT
+       "// Generated: the measuring room's kernels for the emulated device.\n#include \"@folder@/roof.cu\"\n")
+  add_library(bench_cuda_emulated_kernels OBJECT EXCLUDE_FROM_ALL "${PROJECT_BINARY_DIR}/simt/bench_roof.cpp")
+  target_include_directories(bench_cuda_emulated_kernels PRIVATE "${PROJECT_SOURCE_DIR}/include"
+                                                                 "${PROJECT_SOURCE_DIR}/kernels" "${folder}")
+  target_link_libraries(bench_cuda_emulated_kernels PRIVATE deconv_simt)
+  target_compile_options(bench_cuda_emulated_kernels PRIVATE ${DECONV_SIMT_OPTIONS})
+  add_executable(bench_cuda_emulated "${folder}/measure.cpp" "${folder}/no_cudnn.cpp" "${folder}/no_cublas.cpp"
+                                     $<TARGET_OBJECTS:bench_cuda_jobs> $<TARGET_OBJECTS:bench_cuda_emulated_kernels>)
+  set_target_properties(bench_cuda_emulated PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
+  target_link_libraries(bench_cuda_emulated PRIVATE deconv_options deconv_kernels_simt)
+  if(DECONV_BUILD_TESTS)
+    add_test(NAME bench.cuda_tiny COMMAND bench_cuda_emulated --tiny --batch 2)
+    set_tests_properties(bench.cuda_tiny PROPERTIES LABELS bench TIMEOUT 900)
+  endif()
+endif()
+if(NOT DECONV_WITH_CUDA)
+  return()
+endif()
 
 set(with_cudnn OFF)
 set(with_cublas OFF)
@@ -23,12 +49,13 @@ if(DECONV_BENCH_PEERS)
     endif()
   endif()
 endif()
+set(bench_cuda_peers "")
 foreach(peer cudnn cublas)
   if(with_${peer})
-    list(REMOVE_ITEM bench_cuda_sources "${folder}/no_${peer}.cpp")
+    list(APPEND bench_cuda_peers "${folder}/${peer}.cpp")
     message(STATUS "deconv: bench_cuda compares with ${peer}")
   else()
-    list(REMOVE_ITEM bench_cuda_sources "${folder}/${peer}.cpp")
+    list(APPEND bench_cuda_peers "${folder}/no_${peer}.cpp")
     message(STATUS "deconv: no ${peer}: its columns of bench_cuda stay empty")
   endif()
 endforeach()
@@ -40,7 +67,8 @@ set_target_properties(bench_cuda_kernels PROPERTIES CUDA_EXTENSIONS ON CXX_EXTEN
 target_compile_options(bench_cuda_kernels PRIVATE -std=c++20 --expt-relaxed-constexpr)
 target_include_directories(bench_cuda_kernels PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/kernels"
                                                       "${folder}")
-add_executable(bench_cuda ${bench_cuda_sources} $<TARGET_OBJECTS:bench_cuda_kernels>)
+add_executable(bench_cuda "${folder}/measure.cpp" ${bench_cuda_peers} $<TARGET_OBJECTS:bench_cuda_jobs>
+                          $<TARGET_OBJECTS:bench_cuda_kernels>)
 set_target_properties(bench_cuda PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench" LINKER_LANGUAGE CXX)
 target_include_directories(bench_cuda SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${CUBLAS_INCLUDE_DIR})
 target_link_libraries(bench_cuda PRIVATE deconv_options deconv_cuda)

@@ -7,9 +7,11 @@
 #include "deconv/ops/convert.hpp"
 #include "deconv/ops/copy_layout.hpp"
 #include "deconv/ops/fill.hpp"
+#include "deconv/ops/fill_patches.hpp"
 #include "deconv/ops/image_to_planes.hpp"
 #include "deconv/ops/map_maxima.hpp"
 #include "deconv/ops/pad2d.hpp"
+#include "deconv/ops/running_top_k.hpp"
 #include "layers.hpp"
 #include "peers.hpp"
 
@@ -89,13 +91,45 @@ void add_pictures(Jobs& jobs, const std::string& name, const Shape& shape) {
                       }});
 }
 
+/// Occlusions of one image, and the strongest units of a batch taken into the strongest so far.
+template <class T>
+void add_studies(Jobs& jobs, const std::string& name, const Shape& shape) {
+  jobs.all.push_back(
+      {"fill_patches", name, shape[0], dtype_of<T>, bytes_of<T>(shape.count()), 0, [=](Room& room) {
+         const auto x = room.random<T>(shape.with(0, 1), Layout::nhwc), grey = room.random<T>({shape[1]}),
+                    y = room.result<T>(shape, Layout::nhwc);
+         const Index edge = std::max<Index>(shape[2] / 5, 1);
+         const PatchGrid grid{shape[0], 1, 0, shape[3] / 4, 1, 1, edge, edge};
+         return Ways{
+             {"ours", [=, &room] { fill_patches<T, Cuda>(room.context(), *x, *grey, grid, 0, y->view()); }}};
+       }});
+  const Shape units{shape[0], 512};
+  const double bytes = bytes_of<T>(units.count()) + bytes_of<std::int32_t>(units.count());
+  jobs.all.push_back(
+      {"running_top_k", name, shape[0], dtype_of<T>, bytes, 0, [=](Room& room) {
+         const auto values = room.random<T>(units);
+         const auto places = room.random<std::int32_t>(units);
+         const auto hits =
+             std::make_shared<TopHits<T, Cuda>>(TopHits<T, Cuda>::make(room.context(), units[1], 9));
+         std::vector<std::int64_t> images(static_cast<std::size_t>(units[0]));
+         std::iota(images.begin(), images.end(), std::int64_t{0});
+         return Ways{{"ours", [=, &room] {
+                        hits->held = 0;  // as with the first batch of a data set
+                        running_top_k<T, Cuda>(room.context(), *values, *places, images, *hits);
+                      }}};
+       }});
+}
+
 const Family family([](Jobs& jobs) {
   // A pool's input and output differ in size and evenness; every second of them is enough.
   const auto pools = max_pools(jobs.tiny);
   for (std::size_t i = 0; i < pools.size(); i += 2)
     jobs.each([&]<class T>(Index batch) { add_moves<T>(jobs, pools[i].name, pools[i].src.with(0, batch)); });
   for (const auto& layer : inputs(jobs.tiny))
-    jobs.each([&]<class T>(Index batch) { add_pictures<T>(jobs, layer.name, layer.src.with(0, batch)); });
+    jobs.each([&]<class T>(Index batch) {
+      add_pictures<T>(jobs, layer.name, layer.src.with(0, batch));
+      add_studies<T>(jobs, layer.name, layer.src.with(0, batch));
+    });
 });
 
 }  // namespace

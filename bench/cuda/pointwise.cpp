@@ -3,12 +3,14 @@
 #include <array>
 
 #include "deconv/core/random.hpp"
+#include "deconv/core/transfer.hpp"
 #include "deconv/ops/add.hpp"
 #include "deconv/ops/batch_norm.hpp"
 #include "deconv/ops/dropout.hpp"
 #include "deconv/ops/lrn.hpp"
 #include "deconv/ops/relu.hpp"
 #include "deconv/ops/softmax.hpp"
+#include "deconv/ops/softmax_cross_entropy.hpp"
 #include "layers.hpp"
 #include "peers.hpp"
 
@@ -171,6 +173,33 @@ void add_softmax(Jobs& jobs, const std::string& name, const Shape& shape) {
   }
 }
 
+template <class T>
+void add_cross_entropy(Jobs& jobs, const std::string& name, const Shape& shape) {
+  const Adder<T> add{jobs, name, shape};
+  const Shape one_an_image{shape[0]};
+  const auto labels_of = [=](Room& room) {
+    Tensor<std::int64_t, Cpu> labels(one_an_image);
+    for (Index n = 0; n < shape[0]; ++n) labels.data()[n] = n % shape[1];
+    return std::make_shared<Tensor<std::int64_t, Cuda>>(to_device(room.context(), labels.view()));
+  };
+  add("softmax_cross_entropy_forward", 1, [=](Room& room) {
+    const auto x = room.random<T>(shape), loss = room.result<T>(one_an_image);
+    const auto labels = labels_of(room);
+    return Ways{{"ours", [=, &room] {
+                   softmax_cross_entropy_forward<T, Cuda>(room.context(), *x, *labels, loss->view());
+                 }}};
+  });
+  add("softmax_cross_entropy_reverse", 2, [=](Room& room) {
+    const auto x = room.random<T>(shape), diff_loss = room.random<T>(one_an_image),
+               dx = room.result<T>(shape);
+    const auto labels = labels_of(room);
+    return Ways{{"ours", [=, &room] {
+                   softmax_cross_entropy_reverse<T, Cuda>(room.context(), *x, *labels, *diff_loss,
+                                                          dx->view());
+                 }}};
+  });
+}
+
 const Family family([](Jobs& jobs) {
   for (const auto& layer : rectifiers(jobs.tiny))
     jobs.each([&]<class T>(Index batch) { add_rectifiers<T>(jobs, layer.name, layer.src.with(0, batch)); });
@@ -186,7 +215,10 @@ const Family family([](Jobs& jobs) {
   for (const auto& layer : dropouts(jobs.tiny))
     jobs.each([&]<class T>(Index batch) { add_dropout<T>(jobs, layer.name, layer.src.with(0, batch)); });
   for (const auto& layer : softmaxes(jobs.tiny))
-    jobs.each([&]<class T>(Index batch) { add_softmax<T>(jobs, layer.name, layer.src.with(0, batch)); });
+    jobs.each([&]<class T>(Index batch) {
+      add_softmax<T>(jobs, layer.name, layer.src.with(0, batch));
+      add_cross_entropy<T>(jobs, layer.name, layer.src.with(0, batch));
+    });
 });
 
 }  // namespace
