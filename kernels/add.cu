@@ -1,7 +1,6 @@
 #include "add.cuh"
 
 #include <algorithm>
-#include <array>
 
 #include "common/launch.cuh"
 #include "deconv/ops/cuda/add.hpp"
@@ -29,6 +28,16 @@ void pass(const Context<Cuda>& context, std::span<const TensorView<const T, Cuda
            count);
 }
 
+template <class T>
+void add_two(const Context<Cuda>& context, const T* a, const T* b, T* dst, Index count) {
+  constexpr int width = vector_width<T>;
+  constexpr unsigned threads = 256;
+  const bool aligned =
+      vector_aligned<width>(a, 0) && vector_aligned<width>(b, 0) && vector_aligned<width>(dst, 0);
+  launch(context, aligned ? &sum_two<T, width> : &sum_two<T, 1>,
+         grid_for(parts_of<Index>(count, (aligned ? width : 1) * 2), threads), threads, 0, a, b, dst, count);
+}
+
 }  // namespace
 
 template <class T>
@@ -36,6 +45,7 @@ void add_forward(const Context<Cuda>& context, std::span<const TensorView<const 
                  TensorView<T, Cuda> dst) {
   const Index count = dst.count();
   if (count == 0) return;
+  if (sources.size() == 2) return add_two(context, sources[0].data(), sources[1].data(), dst.data(), count);
   constexpr std::size_t most = SumSources<T>::most;
   Tensor<float, Cuda> carry;
   const float* carried = nullptr;
@@ -49,8 +59,7 @@ void add_forward(const Context<Cuda>& context, std::span<const TensorView<const 
 
 template <class T>
 void accumulate(const Context<Cuda>& context, TensorView<const T, Cuda> src, TensorView<T, Cuda> dst) {
-  const std::array<TensorView<const T, Cuda>, 2> terms{dst, src};
-  add_forward<T>(context, terms, dst);
+  if (dst.count() > 0) add_two<T>(context, dst.data(), src.data(), dst.data(), dst.count());
 }
 
 #define DECONV_INSTANCE(T)                                                                       \

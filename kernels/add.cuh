@@ -1,10 +1,34 @@
 #pragma once
 
 #include "common/element.cuh"
+#include "common/in_flight.cuh"
 
 // Sums of tensors, in float from the first source to the last, rounded once. Bytes: every source and dst
 // once; one flop an element and source beyond the first, which hide behind the memory.
 namespace deconv::cuda {
+
+/// dst = a + b, the sum that residual layers and reverse passes make all the time. dst may be a or b.
+template <class T, int N>
+__global__ void __launch_bounds__(256) sum_two(const T* a, const T* b, T* dst, Index count) {
+  struct Terms {
+    Vector<T, N> a, b;
+  };
+  const Index vectors = count / N;
+  with_loads_in_flight<2>(
+      vectors,
+      [&](Index v) {
+        return Terms{load_vector<N>(a + v * N), load_vector<N>(b + v * N)};
+      },
+      [&](Index v, const Terms& terms) {
+        Vector<T, N> sum;
+#pragma unroll
+        for (int i = 0; i < N; ++i)
+          sum.at[i] = from_float<T>(to_float(terms.a.at[i]) + to_float(terms.b.at[i]));
+        store_vector<N>(dst + v * N, sum);
+      });
+  const Index rest = vectors * N + static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (rest < count) dst[rest] = from_float<T>(to_float(a[rest]) + to_float(b[rest]));
+}
 
 /// The sources of one pass, inside the kernel's parameters.
 template <class T>

@@ -2,6 +2,7 @@
 
 #include "common/divide.cuh"
 #include "common/element.cuh"
+#include "common/in_flight.cuh"
 
 // Layout conversion: a batch of matrices, R x S becomes S x R (nchw to nhwc: R channels, S pixels). Bytes:
 // src and dst once; no flops. Both ways through shared memory, so that global memory is read and written
@@ -87,47 +88,63 @@ __global__ void __launch_bounds__(layout_threads) weave(const B* src, B* dst, We
   const int plane_vectors = few * (shape.span / P), woven_vectors = there * few / W;
   const Index planes = image + first, woven = image + first * shape.few;
 
-  // The planes' side: vector v is plane v / (span / P).
-  const auto plane_side = [&](auto&& move) {
-    for (int v = static_cast<int>(threadIdx.x); v < plane_vectors; v += layout_threads) {
-      const auto at = shape.by_vectors_of_span(static_cast<std::uint32_t>(v));
-      const int row = static_cast<int>(at.quotient), column = static_cast<int>(at.remainder) * P;
-      if (column < there) move(planes + row * shape.many + column, row * shape.stride + column);
-    }
+  // The planes' side: vector v is plane v / (span / P). Past the end of a short span there is nothing.
+  struct Place {
+    int row, column;
+  };
+  const auto plane_place = [&](int v) {
+    const auto at = shape.by_vectors_of_span(static_cast<std::uint32_t>(v));
+    return Place{static_cast<int>(at.quotient), static_cast<int>(at.remainder) * P};
   };
   // The woven side: element k of the run is element k / few of plane k % few.
-  const auto woven_side = [&](auto&& move) {
-    for (int v = static_cast<int>(threadIdx.x); v < woven_vectors; v += layout_threads) {
-      const auto at = shape.by_few(static_cast<std::uint32_t>(v * W));
-      move(woven + v * W, static_cast<int>(at.quotient), static_cast<int>(at.remainder));
-    }
+  const auto woven_place = [&](int v) {
+    const auto at = shape.by_few(static_cast<std::uint32_t>(v * W));
+    return Place{static_cast<int>(at.remainder), static_cast<int>(at.quotient)};
   };
-  const auto next = [&](int& column, int& row) {
-    if (++row == few) row = 0, ++column;
+  const auto next = [&](Place& at) {
+    if (++at.row == few) at = {0, at.column + 1};
   };
   if constexpr (ToWoven) {
-    plane_side([&](Index from, int to) { store_vector<P>(tile + to, load_vector<P>(src + from)); });
+    block_with_loads_in_flight<loads_in_flight>(
+        plane_vectors,
+        [&](int v) {
+          const Place at = plane_place(v);
+          return at.column < there ? load_vector<P>(src + planes + at.row * shape.many + at.column)
+                                   : Vector<B, P>{};
+        },
+        [&](int v, const Vector<B, P>& value) {
+          const Place at = plane_place(v);
+          store_vector<P>(tile + at.row * shape.stride + at.column, value);
+        });
     __syncthreads();
-    woven_side([&](Index to, int column, int row) {
+    for (int v = static_cast<int>(threadIdx.x); v < woven_vectors; v += layout_threads) {
+      Place at = woven_place(v);
       Vector<B, W> value;
 #pragma unroll
       for (int j = 0; j < W; ++j) {
-        value.at[j] = tile[row * shape.stride + column];
-        next(column, row);
+        value.at[j] = tile[at.row * shape.stride + at.column];
+        next(at);
       }
-      store_vector<W>(dst + to, value);
-    });
+      store_vector<W>(dst + woven + v * W, value);
+    }
   } else {
-    woven_side([&](Index from, int column, int row) {
-      const Vector<B, W> value = load_vector<W>(src + from);
+    block_with_loads_in_flight<loads_in_flight>(
+        woven_vectors, [&](int v) { return load_vector<W>(src + woven + v * W); },
+        [&](int v, const Vector<B, W>& value) {
+          Place at = woven_place(v);
 #pragma unroll
-      for (int j = 0; j < W; ++j) {
-        tile[row * shape.stride + column] = value.at[j];
-        next(column, row);
-      }
-    });
+          for (int j = 0; j < W; ++j) {
+            tile[at.row * shape.stride + at.column] = value.at[j];
+            next(at);
+          }
+        });
     __syncthreads();
-    plane_side([&](Index to, int from) { store_vector<P>(dst + to, load_vector<P>(tile + from)); });
+    for (int v = static_cast<int>(threadIdx.x); v < plane_vectors; v += layout_threads) {
+      const Place at = plane_place(v);
+      if (at.column < there)
+        store_vector<P>(dst + planes + at.row * shape.many + at.column,
+                        load_vector<P>(tile + at.row * shape.stride + at.column));
+    }
   }
 }
 

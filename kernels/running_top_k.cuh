@@ -19,6 +19,33 @@ __device__ inline bool stands_before(float value, std::int64_t image, float othe
   return image < other_image;
 }
 
+struct Strength {
+  float value;
+  std::int64_t image;
+};
+
+/// Puts a hit in its place among `held`; what no longer fits falls out. Returns how many are held then.
+template <class T>
+__device__ inline int insert_hit(const Strength& hit, T value, std::int32_t place, int top, int held,
+                                 T* values, std::int64_t* images, std::int32_t* places) {
+  int at = 0;
+  while (at < held && !stands_before(hit.value, hit.image, to_float(values[at]), images[at])) ++at;
+  if (held < top) ++held;
+#pragma unroll 1
+  for (int i = held - 1; i > at; --i) {
+    values[i] = values[i - 1];
+    images[i] = images[i - 1];
+    places[i] = places[i - 1];
+  }
+  values[at] = value;
+  images[at] = hit.image;
+  places[at] = place;
+  return held;
+}
+
+/// Values of the batch that a thread reads ahead.
+inline constexpr int hits_at_once = 8;
+
 template <class T>
 __global__ void __launch_bounds__(128)
     take_in_hits(const T* batch_values, const std::int32_t* batch_places,
@@ -31,26 +58,22 @@ __global__ void __launch_bounds__(128)
   places += map * top;
   float weakest = held == top ? to_float(values[top - 1]) : 0.0f;
   std::int64_t weakest_image = held == top ? hit_images[top - 1] : 0;
-  for (int n = 0; n < images; ++n) {
-    const Index from = n * maps + map;
-    const T met = batch_values[from];
-    const float value = to_float(met);
-    const std::int64_t image = numbers.at[n];
-    if (held == top && !stands_before(value, image, weakest, weakest_image)) continue;
-    int at = 0;
-    while (at < held && !stands_before(value, image, to_float(values[at]), hit_images[at])) ++at;
-    if (held < top) ++held;
-#pragma unroll 1
-    for (int i = held - 1; i > at; --i) {
-      values[i] = values[i - 1];
-      hit_images[i] = hit_images[i - 1];
-      places[i] = places[i - 1];
+  for (int begin = 0; begin < images; begin += hits_at_once) {
+    T values_ahead[hits_at_once];
+#pragma unroll
+    for (int i = 0; i < hits_at_once; ++i)
+      if (begin + i < images) values_ahead[i] = batch_values[(begin + i) * maps + map];
+#pragma unroll
+    for (int i = 0; i < hits_at_once; ++i) {
+      if (begin + i >= images) break;
+      const float value = to_float(values_ahead[i]);
+      const std::int64_t image = numbers.at[begin + i];
+      if (held == top && !stands_before(value, image, weakest, weakest_image)) continue;
+      held = insert_hit({value, image}, values_ahead[i], batch_places[(begin + i) * maps + map], top, held,
+                        values, hit_images, places);
+      weakest = to_float(values[held - 1]);
+      weakest_image = hit_images[held - 1];
     }
-    values[at] = met;
-    hit_images[at] = image;
-    places[at] = batch_places[from];
-    weakest = to_float(values[held - 1]);
-    weakest_image = hit_images[held - 1];
   }
 }
 
