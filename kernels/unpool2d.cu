@@ -27,12 +27,18 @@ void run_square(const Context<Cuda>& context, const Task<T, std::uint8_t>& task)
   const Index top = block(y.before), rows = block(Index{y.extent} - 1 + y.before) - top + 1;
   const Index left = block(x.before), across = block(Index{x.extent} - 1 + x.before) - left + 1;
   const BlockOrigin origin{static_cast<int>(top), static_cast<int>(left)};
-  over_planes(task.planes.count, rows, Wide == 1 ? x.extent : across, task.planes.inner / N,
-              [&](Index first, const Box& box) {
-                launch(context, &unpool_square<T, N, Kernel, Stride, Wide>, grid_of(box), box_threads, 0, box,
-                       task.g, origin, task.planes.inner, task.last, task.diff_dst + first * task.read(),
-                       task.switches + first * task.read(), task.diff_src + first * task.written());
-              });
+  const auto run = [&](auto kernel) {
+    over_planes(task.planes.count, rows, Wide == 1 ? x.extent : across, task.planes.inner / N,
+                [&](Index first, const Box& box) {
+                  launch(context, kernel, grid_of(box), box_threads, 0, box, task.g, origin,
+                         task.planes.inner, task.diff_dst + first * task.read(),
+                         task.switches + first * task.read(), task.diff_src + first * task.written());
+                });
+  };
+  if (task.last)
+    run(&unpool_square<T, N, Kernel, Stride, Wide, true>);
+  else
+    run(&unpool_square<T, N, Kernel, Stride, Wide, false>);
 }
 
 template <int N, class T, class S>

@@ -34,9 +34,9 @@ struct BlockOrigin {
 /// Windows of Kernel x Kernel, strides Stride, no dilation. A thread's block is Stride rows by `Wide`
 /// columns: Stride for pixels of many channels, 1 where neighbouring threads should write neighbouring
 /// columns.
-template <class T, int N, int Kernel, int Stride, int Wide>
+template <class T, int N, int Kernel, int Stride, int Wide, bool Last>
 __global__ void __launch_bounds__(box_threads)
-    unpool_square(Box box, Geometry g, BlockOrigin origin, Index inner, bool last, const T* diff_dst,
+    unpool_square(Box box, Geometry g, BlockOrigin origin, Index inner, const T* diff_dst,
                   const std::uint8_t* switches, T* diff_src) {
   static_assert(Kernel * Kernel < 255 && (Wide == Stride || Wide == 1));
   const std::uint32_t item = item_of_thread();
@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(box_threads)
 #pragma unroll
           for (int i = 0; i < N; ++i)
             sums[i] =
-                joined(sums[i], taps[j][k].at[i] == r * Kernel + s, to_float(signals[j][k].at[i]), last);
+                joined(sums[i], taps[j][k].at[i] == r * Kernel + s, to_float(signals[j][k].at[i]), Last);
         }
       const int y = y0 + dy, x = x0 + dx;
       if (y < 0 || y >= g.y.extent || x < 0 || x >= g.x.extent) continue;

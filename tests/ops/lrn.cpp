@@ -1,7 +1,9 @@
 #include "deconv/ops/lrn.hpp"
 
 #include "deconv/ops/reference/lrn.hpp"
+#include "support/each_device.hpp"
 #include "support/op_test.hpp"
+#include "support/shifted.hpp"
 
 namespace deconv::test {
 namespace {
@@ -63,6 +65,12 @@ TEST_CASE("contrast normalisation agrees with the naive reference") {
       check_op(LrnForward{shape, params});
       check_op(LrnReverse(shape, params));
     }
+  // AlexNet's and ZFNet's, with few pixels, and channels that end within a piece.
+  const LrnParams alexnet{LrnRegion::across_channels, AlphaConvention::per_region, 5, 1e-4f, 0.75f, 1.0f};
+  for (const Shape& shape : {Shape{1, 96, 7, 9}, Shape{1, 256, 4, 3}, Shape{1, 50, 5, 5}}) {
+    check_op(LrnForward{shape, alexnet});
+    check_op(LrnReverse(shape, alexnet));
+  }
   const LrnParams common;
   check_op(LrnForward{{2, 96, 27, 23}, common});
   check_op(LrnReverse({2, 96, 27, 23}, common));
@@ -83,23 +91,69 @@ TEST_CASE("the gradient of contrast normalisation agrees with finite differences
   }
 }
 
+/// The forward pass of host tensors on any device, and the reverse one of a signal of ones.
+template <Device D>
+std::pair<Tensor<float, Cpu>, Tensor<float, Cpu>> normalised_on(const Context<D>& context,
+                                                                const Tensor<float, Cpu>& src,
+                                                                const LrnParams& params) {
+  const auto ones = Tensor<float, Cpu>::filled(src.shape(), 1.0f, src.layout());
+  const auto there = to_device(context, src.view()), signal = to_device(context, ones.view());
+  auto dst = context.template make<float>(src.shape(), src.layout());
+  auto diff = context.template make<float>(src.shape(), src.layout());
+  lrn_forward(context, there, params, dst.view());
+  lrn_reverse(context, there, signal, params, diff.view());
+  return {to_host(context, dst.view()), to_host(context, diff.view())};
+}
+
 TEST_CASE("contrast normalisation at the edges of the numbers") {
-  const Context<Cpu> context(1);
   const LrnParams params{LrnRegion::across_channels, AlphaConvention::plain, 1, 1.0f, 0.75f, 0.0f};
   const float infinity = std::numeric_limits<float>::infinity();
-  for (const Layout layout : {Layout::nchw, Layout::nhwc}) {
-    const auto src =
-        in_layout<float>(Tensor<float, Cpu>::from(
-                             {1, 5, 1, 1}, std::vector<float>{1e18f, 1e-18f, 4.0f, infinity, std::nanf("")}),
-                         layout);
-    Tensor<float, Cpu> dst(src.shape(), layout);
-    lrn_forward(context, src, params, dst.view());
-    // x / (x^2)^(3/4) = 1 / sqrt(x)
-    CHECK(nearly_equal(dst.data()[0], 1e-9f));
-    CHECK(nearly_equal(dst.data()[1], 1e9f));
-    CHECK(nearly_equal(dst.data()[2], 0.5f));
-    CHECK(std::isnan(dst.data()[3]));  // infinity times 0, as in the formula
-    CHECK(std::isnan(dst.data()[4]));
+  each_device([&](const auto& context) {
+    for (const Layout layout : {Layout::nchw, Layout::nhwc}) {
+      const auto src = in_layout<float>(
+          Tensor<float, Cpu>::from({1, 5, 1, 1},
+                                   std::vector<float>{1e18f, 1e-18f, 4.0f, infinity, std::nanf("")}),
+          layout);
+      const auto dst = normalised_on(context, src, params).first;
+      // x / (x^2)^(3/4) = 1 / sqrt(x)
+      CHECK(nearly_equal(dst.data()[0], 1e-9f));
+      CHECK(nearly_equal(dst.data()[1], 1e9f));
+      CHECK(nearly_equal(dst.data()[2], 0.5f));
+      CHECK(std::isnan(dst.data()[3]));  // infinity times 0, as in the formula
+      CHECK(std::isnan(dst.data()[4]));
+    }
+  });
+}
+
+TEST_CASE("what lies beside an infinite value becomes 0, and a gradient stays finite beside zeros") {
+  each_device([&](const auto& context) {
+    for (const Layout layout : {Layout::nchw, Layout::nhwc})
+      for (const Index channels : {8, 11})
+        for (const float beta : {0.75f, 0.5f, 1.0f, 0.6f}) {
+          LrnParams params{LrnRegion::across_channels, AlphaConvention::plain, 3, 1.0f, beta, 1.0f};
+          auto src = Tensor<float, Cpu>::filled({1, channels, 1, 1}, 1.0f, layout);
+          src.data()[5] = std::numeric_limits<float>::infinity();
+          const auto forward = normalised_on(context, src, params).first;
+          CHECK(forward.data()[3] > 0.0f);
+          CHECK(forward.data()[4] == 0.0f);
+          CHECK(std::isnan(forward.data()[5]));
+          CHECK(forward.data()[6] == 0.0f);
+          // Without k a region of zeros alone would divide by nothing; none of these is one.
+          params.k = 0.0f;
+          src.data()[5] = 2.0f;
+          src.data()[0] = 0.0f;
+          src.data()[channels - 1] = 0.0f;
+          const auto reverse = normalised_on(context, src, params).second;
+          for (const float value : reverse.span()) CHECK(std::isfinite(value));
+        }
+  });
+}
+
+TEST_CASE("contrast normalisation takes tensors that begin anywhere") {
+  for (const LrnRegion region : {LrnRegion::across_channels, LrnRegion::within_channel}) {
+    const LrnParams params{region, AlphaConvention::per_region, 5, 0.4f, 0.75f, 2.0f};
+    check_op(OnShifted(LrnForward{{2, 24, 3, 5}, params}));
+    check_op(OnShifted(LrnReverse({2, 24, 3, 5}, params)));
   }
 }
 

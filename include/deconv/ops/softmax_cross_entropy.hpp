@@ -37,9 +37,8 @@ void check_softmax_cross_entropy(std::string_view what, TensorView<const T, D> l
 ///
 /// logits N x C or N x C x 1 x 1, labels N with numbers from 0 to C - 1, loss N. Throws ShapeError. A label
 /// outside throws ArgumentError on the Cpu, before anything is written; on Cuda, where nothing waits for the
-/// labels, that image's loss is NaN. Bytes: logits twice, the second time from cache. Flops: an exp and 3
-/// more an element. For the
-/// mean over a batch give the reverse pass a diff_loss of 1 / N.
+/// labels, that image's loss is NaN. For the mean over a batch give the reverse pass a diff_loss of 1 / N.
+/// Bytes: logits twice, the second time from cache. Flops: an exp and 3 more an element.
 template <class T, Device D>
 void softmax_cross_entropy_forward(const Context<D>& context, Source<T, D> logits,
                                    Source<std::int64_t, D> labels, TensorView<T, D> loss) {
