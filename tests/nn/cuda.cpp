@@ -137,6 +137,7 @@ TEST_CASE("projections by windows and by whole planes agree with the host's") {
   if (!test::cuda_context()) return;
   const Context<Cuda>& gpu = *test::cuda_context();
   const Context<Cpu> host(1);
+  int compared = 0;
   for (auto& small : test::small_networks()) {
     if (small.model.name != "relu" && small.model.name != "max_pool2d" && small.model.name != "branches" &&
         small.model.name != "lrn")
@@ -159,18 +160,32 @@ TEST_CASE("projections by windows and by whole planes agree with the host's") {
         ProjectionOptions options;
         options.reverse = rule;
         options.windows = windows;
+        options.seed_value = SeedValue::one;
         const auto expected = project(here, host, wanted, top, units, options);
         const auto projected = project(there, gpu, met, top, units, options);
         REQUIRE(projected.size() == expected.size());
         for (std::size_t i = 0; i < expected.size(); ++i) {
           CHECK(projected[i].unit == expected[i].unit);
           CHECK(projected[i].box == expected[i].box);
-          CHECK(std::abs(projected[i].activation - expected[i].activation) <=
-                1e-5f * std::abs(expected[i].activation));
+          // One sum may cancel to a small part of its terms, which a whole tensor's error does not show.
+          const double scale = std::abs(static_cast<double>(expected[i].activation)) + 1;
+          const double difference = std::abs(static_cast<double>(projected[i].activation) -
+                                             static_cast<double>(expected[i].activation));
+          CHECK_FALSE(!(difference <= 1e-6 * scale));
+          // Signals that a rule holds back altogether are zeros on both sides.
+          const bool none = std::all_of(expected[i].pixels.begin(), expected[i].pixels.end(),
+                                        [](float value) { return value == 0; });
+          if (none) {
+            CHECK(std::equal(projected[i].pixels.begin(), projected[i].pixels.end(),
+                             expected[i].pixels.begin()));
+            continue;
+          }
+          ++compared;
           CHECK_FALSE(!(relative_error(projected[i].pixels, expected[i].pixels) <= 5 * float_tolerance));
         }
       }
   }
+  CHECK(compared > 100);
 }
 
 namespace {
