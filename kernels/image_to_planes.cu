@@ -46,10 +46,13 @@ void run(const Context<Cuda>& context, TensorView<const std::uint8_t, Cuda> src,
       launch(context, kernel, grid, pixel_threads, 0, from, wide_loads, params.order, tables, mean, to,
              static_cast<std::uint32_t>(pixels), static_cast<std::uint32_t>(plane), Divider(plane));
     };
-    if (woven)
-      start(wide_stores ? &pixels_to_numbers<T, S, C, width, true> : &pixels_to_numbers<T, S, C, 1, true>);
-    else
-      start(wide_stores ? &pixels_to_numbers<T, S, C, width, false> : &pixels_to_numbers<T, S, C, 1, false>);
+    if constexpr (C > 1) {
+      if (woven) {
+        start(wide_stores ? &pixels_to_numbers<T, S, C, width, true> : &pixels_to_numbers<T, S, C, 1, true>);
+        continue;
+      }
+    }
+    start(wide_stores ? &pixels_to_numbers<T, S, C, width, false> : &pixels_to_numbers<T, S, C, 1, false>);
   }
 }
 
