@@ -40,13 +40,18 @@ if(DECONV_BUILD_TOOLS)
   if(tool_sources)
     deconv_fetch_headers(CLI11 CLI11::CLI11
       "https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.3.2.tar.gz" "include" CONFIG)
+    # One file knows the device, so that the rest serves a program with another one too (cmake/DeconvTests.cmake).
+    set(DECONV_TOOL_ENGINE "${PROJECT_SOURCE_DIR}/tools/engine.cpp")
+    list(REMOVE_ITEM tool_sources "${DECONV_TOOL_ENGINE}")
+    add_library(deconv_tool_objects OBJECT ${tool_sources})
+    target_include_directories(deconv_tool_objects PUBLIC "${PROJECT_SOURCE_DIR}/tools")
+    target_compile_definitions(deconv_tool_objects PRIVATE "DECONV_VERSION=\"${PROJECT_VERSION}\"")
+    target_link_libraries(deconv_tool_objects PUBLIC deconv_program CLI11::CLI11)
     # The interface library has the name, so the target needs another.
-    add_executable(deconv_tool ${tool_sources})
+    add_executable(deconv_tool "${DECONV_TOOL_ENGINE}")
     set_target_properties(deconv_tool PROPERTIES OUTPUT_NAME deconv
                                                  RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
-    target_include_directories(deconv_tool PRIVATE "${PROJECT_SOURCE_DIR}/tools")
-    target_compile_definitions(deconv_tool PRIVATE "DECONV_VERSION=\"${PROJECT_VERSION}\"")
-    target_link_libraries(deconv_tool PRIVATE deconv_program CLI11::CLI11)
+    target_link_libraries(deconv_tool PRIVATE deconv_tool_objects)
     if(DECONV_WITH_CUDA)
       target_link_libraries(deconv_tool PRIVATE deconv_cuda)
     endif()
