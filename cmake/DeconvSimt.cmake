@@ -65,3 +65,13 @@ target_compile_options(deconv_kernels_simt PRIVATE ${DECONV_SIMT_OPTIONS} -ffp-c
                                                    $<$<BOOL:${DECONV_NATIVE}>:-march=native>)
 # Whoever links it has the Cuda device.
 target_compile_definitions(deconv_kernels_simt INTERFACE DECONV_WITH_CUDA)
+
+# deconv_simt_program(<program> <file>...): C++ files with kernels of their own, on the emulated device.
+function(deconv_simt_program program)
+  add_executable(${program} ${ARGN})
+  target_compile_options(${program} PRIVATE ${DECONV_SIMT_OPTIONS} -Wall -Wextra -Wpedantic
+                                            $<$<BOOL:${DECONV_WERROR}>:-Werror>)
+  target_include_directories(${program} PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/kernels"
+                                                "${PROJECT_SOURCE_DIR}/tests")
+  target_link_libraries(${program} PRIVATE deconv_simt)
+endfunction()

@@ -44,6 +44,10 @@ class Violation : public std::runtime_error {
 void set_seed(std::uint64_t seed);
 [[nodiscard]] std::uint64_t seed();
 
+/// How many turns of a million accesses a block's threads may have without one of them ending or passing a
+/// barrier, before it counts as deadlocked; given in accesses, 0 for the start value of 4 billion.
+void set_patience(std::uint64_t accesses);
+
 /// What the device pretends for the runtime API; also DECONV_SIMT_FAULT=no_driver, no_device,
 /// old_architecture.
 enum class Fault { none, no_driver, no_device, old_architecture };

@@ -72,19 +72,19 @@ void Worker::read_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, un
                        const void* place) {
   const unsigned self = current->number;
   if (cell.write_time < block_start_) {
-    fail_access(Mistake::unwritten_shared, address, bytes, access, place,
-                "nothing of this block has written it");
+    failing().fail_access(Mistake::unwritten_shared, address, bytes, access, place,
+                          "nothing of this block has written it");
   }
   if (cell.writer & Cell::pending) {
-    fail_access(Mistake::race, address, bytes, access, place,
-                "an asynchronous copy to it has not been waited for",
-                "thread " + text(threads_[cell.writer & Cell::thread_bits].index) + " started the copy",
-                place_of(cell.write_place));
+    failing().fail_access(
+        Mistake::race, address, bytes, access, place, "an asynchronous copy to it has not been waited for",
+        "thread " + text(threads_[cell.writer & Cell::thread_bits].index) + " started the copy",
+        place_of(cell.write_place));
   }
   const unsigned writer = cell.writer & Cell::thread_bits;
   if (cell.write_time >= barrier_time_ && writer != self && !ordered(writer, cell.write_time)) {
-    fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
-                "thread " + text(threads_[writer].index) + " wrote it", place_of(cell.write_place));
+    failing().fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
+                          "thread " + text(threads_[writer].index) + " wrote it", place_of(cell.write_place));
   }
   const auto warp = static_cast<std::uint16_t>(self >> 5);
   const std::uint32_t lane = 1u << (self & 31);
@@ -106,14 +106,14 @@ void Worker::write_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, u
   const unsigned self = current->number;
   const unsigned writer = cell.writer & Cell::thread_bits;
   if (cell.write_time >= block_start_ && (cell.writer & Cell::pending)) {
-    fail_access(Mistake::race, address, bytes, access, place,
-                "an asynchronous copy to it has not been waited for",
-                "thread " + text(threads_[writer].index) + " started the copy", place_of(cell.write_place));
+    failing().fail_access(
+        Mistake::race, address, bytes, access, place, "an asynchronous copy to it has not been waited for",
+        "thread " + text(threads_[writer].index) + " started the copy", place_of(cell.write_place));
   }
   if (cell.write_time >= barrier_time_ && writer != self &&
       !((access & atomically) && (cell.writer & Cell::atomic)) && !ordered(writer, cell.write_time)) {
-    fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
-                "thread " + text(threads_[writer].index) + " wrote it", place_of(cell.write_place));
+    failing().fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
+                          "thread " + text(threads_[writer].index) + " wrote it", place_of(cell.write_place));
   }
   if (cell.read_time >= barrier_time_) {
     const unsigned warp = self >> 5;
@@ -131,8 +131,8 @@ void Worker::write_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, u
     if (reader != -1) {
       const std::string who = reader < 0 ? "threads of several warps"
                                          : "thread " + text(threads_[static_cast<unsigned>(reader)].index);
-      fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
-                  who + " read it", place_of(cell.read_place));
+      failing().fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
+                            who + " read it", place_of(cell.read_place));
     }
     cell.read_time = 0;
   }
@@ -147,15 +147,26 @@ void Worker::split(Shadow& shadow, std::uintptr_t address, Cell& word) {
   word.writer |= Cell::split;
 }
 
+bool Worker::belongs(std::uint32_t variable, const void* place) {
+  active = nullptr;  // see failing()
+  const bool own = Program::instance().belongs(variable, job->launch->kernel, place);
+  active = this;
+  belongs_[variable] = own;
+  return own;
+}
+
 void Worker::shared_access(Shadow& shadow, std::uintptr_t address, std::size_t bytes, unsigned access,
                            const void* place) {
   if (&shadow == &dynamic_shadow) {
     const std::uintptr_t offset = address - reinterpret_cast<std::uintptr_t>(dynamic_memory);
     if (offset >= dynamic_bytes || bytes > dynamic_bytes - offset) {
-      fail_access(Mistake::out_of_bounds, address, bytes, access, place, "out of bounds");
+      failing().fail_access(Mistake::out_of_bounds, address, bytes, access, place, "out of bounds");
     }
-  } else if (!Program::instance().thread_local_holds(address - shadow.start(), bytes)) {
-    fail_access(Mistake::out_of_bounds, address, bytes, access, place, "out of bounds");
+  } else {
+    const std::uint32_t variable = Program::instance().variable_at(address - shadow.start(), bytes);
+    if (variable == Program::no_variable || (!belongs_[variable] && !belongs(variable, place))) {
+      failing().fail_access(Mistake::out_of_bounds, address, bytes, access, place, "out of bounds");
+    }
   }
   const std::uintptr_t end = address + bytes;
   for (std::uintptr_t a = address; a < end;) {
@@ -190,14 +201,25 @@ void Worker::slow_access(std::uintptr_t address, std::size_t bytes, unsigned acc
   const auto arguments = reinterpret_cast<std::uintptr_t>(job->launch->arguments.get());
   if (address - arguments < job->launch->argument_bytes && !(access & writing)) return;
   if (Program::instance().holds(address)) return;  // constants, and variables of the device
-  if (is_pinned(address, bytes)) return;
-  fail_access(Mistake::out_of_bounds, address, bytes, access, place, "out of bounds");
+  active = nullptr;                                // is_pinned looks into a std::map, see failing()
+  const bool pinned = is_pinned(address, bytes);
+  active = this;
+  if (pinned) return;
+  failing().fail_access(Mistake::out_of_bounds, address, bytes, access, place, "out of bounds");
+}
+
+void Worker::read_shared(std::uintptr_t address, std::size_t bytes, Place place, const void* code) {
+  if (dynamic_shadow.holds(address)) return shared_access(dynamic_shadow, address, bytes, reading, code);
+  if (static_shadow.holds(address)) return shared_access(static_shadow, address, bytes, reading, code);
+  failing().fail(Mistake::out_of_bounds, *current,
+                 "reads " + describe(address) + ", which is not shared memory", place);
 }
 
 void Worker::misaligned(std::uintptr_t address, std::size_t alignment, const char* type, Place place) {
-  fail(Mistake::misaligned, *current,
-       "accesses " + describe(address) + " as " + type + ": it is not aligned to " + bytes_text(alignment),
-       place);
+  failing().fail(
+      Mistake::misaligned, *current,
+      "accesses " + describe(address) + " as " + type + ": it is not aligned to " + bytes_text(alignment),
+      place);
 }
 
 // ---- asynchronous copies: started here, they land when they are waited for
@@ -207,17 +229,19 @@ void Worker::async_copy(void* destination, const void* source, unsigned bytes, u
                         const void* place) {
   const auto to = reinterpret_cast<std::uintptr_t>(destination),
              from = reinterpret_cast<std::uintptr_t>(source);
-  if (to % bytes != 0) misaligned(to, bytes, "an asynchronous copy's destination", Place(place));
-  if (from % bytes != 0) misaligned(from, bytes, "an asynchronous copy's source", Place(place));
+  if (to % bytes != 0) failing().misaligned(to, bytes, "an asynchronous copy's destination", Place(place));
+  if (from % bytes != 0) failing().misaligned(from, bytes, "an asynchronous copy's source", Place(place));
   if (source_bytes > 0 && !DeviceMemory::instance().holds(from, source_bytes)) {
-    fail_access(Mistake::out_of_bounds, from, source_bytes, reading | asynchronously, place, "out of bounds");
+    failing().fail_access(Mistake::out_of_bounds, from, source_bytes, reading | asynchronously, place,
+                          "out of bounds");
   }
   if (dynamic_shadow.holds(to)) {
     shared_access(dynamic_shadow, to, bytes, writing | asynchronously, place);
   } else if (static_shadow.holds(to)) {
     shared_access(static_shadow, to, bytes, writing | asynchronously, place);
   } else {
-    fail_access(Mistake::out_of_bounds, to, bytes, writing | asynchronously, place, "not shared memory");
+    failing().fail_access(Mistake::out_of_bounds, to, bytes, writing | asynchronously, place,
+                          "not shared memory");
   }
   AsyncCopies& mine = copies_[current->number];
   mine.copies.push_back({destination, source, bytes, source_bytes, mine.group, place});

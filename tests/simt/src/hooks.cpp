@@ -17,7 +17,7 @@ inline void check(const void* pointer, std::size_t bytes, unsigned access, bool 
   if (address - worker->stack < Worker::stack_bytes) return;
   if (--worker->patience <= 0) worker->yield(place);
   if (aligned && (address & (bytes - 1)) != 0) {
-    worker->misaligned(address, bytes, "a value of its size", Place(place));
+    worker->failing().misaligned(address, bytes, "a value of its size", Place(place));
   }
   if (worker->dynamic_shadow.holds(address)) {
     worker->shared_access(worker->dynamic_shadow, address, bytes, access, place);
@@ -87,7 +87,7 @@ void __ubsan_handle_type_mismatch_v1(AlignmentCheck* data, std::uintptr_t pointe
   simt::Place place;
   place.file = data->file;
   place.line = data->line;
-  worker->misaligned(pointer, std::size_t{1} << data->log_alignment, data->type->name, place);
+  worker->failing().misaligned(pointer, std::size_t{1} << data->log_alignment, data->type->name, place);
 }
 void __ubsan_handle_type_mismatch_v1_abort(AlignmentCheck* data, std::uintptr_t pointer) {
   __ubsan_handle_type_mismatch_v1(data, pointer);

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "program.hpp"
 #include "worker.hpp"
 
 namespace simt {
@@ -144,6 +145,7 @@ void run_launch(const Launch& launch) {
       job.ordinal = order().ordinal++;
       job.serial = ++order().serial;
     }
+    Program::instance().launched(launch.kernel);
     failure = Pool::instance().run(job);
     if (failure) {
       Violation violation = make_violation(*failure, launch, job.seed);

@@ -61,7 +61,7 @@ Program::Program() {
   std::ifstream file(file_, std::ios::binary);
   image_.assign(std::istreambuf_iterator<char>(file), {});
 
-  variable_end_.assign(thread_local_bytes_, 0);
+  variable_of_.assign(thread_local_bytes_, no_variable);
   if (image_.size() < sizeof(Elf64_Ehdr)) return;
   const auto* header = reinterpret_cast<const Elf64_Ehdr*>(image_.data());
   const auto* sections = reinterpret_cast<const Elf64_Shdr*>(image_.data() + header->e_shoff);
@@ -82,14 +82,50 @@ Program::Program() {
   };
   std::sort(functions_.begin(), functions_.end(), by_value);
   std::sort(variables_.begin(), variables_.end(), by_value);
-  for (const Symbol& v : variables_) {
-    const std::size_t end = std::min(v.value + v.bytes, thread_local_bytes_);
-    for (std::size_t b = v.value; b < end; ++b) variable_end_[b] = static_cast<std::uint32_t>(end);
-  }
   // A stripped program has no bounds to check.
-  if (variables_.empty()) {
-    std::fill(variable_end_.begin(), variable_end_.end(), static_cast<std::uint32_t>(thread_local_bytes_));
+  if (variables_.empty()) variables_.push_back({0, thread_local_bytes_, "shared memory"});
+  for (std::uint32_t i = 0; i < variables_.size(); ++i) {
+    const std::size_t end =
+        std::min<std::size_t>(variables_[i].value + variables_[i].bytes, thread_local_bytes_);
+    for (std::size_t byte = variables_[i].value; byte < end; ++byte) variable_of_[byte] = i;
   }
+}
+
+void Program::launched(const void* kernel) {
+  const std::lock_guard lock(mutex_);
+  kernels_.insert(kernel);
+}
+
+bool Program::belongs(std::uint32_t variable, const void* kernel, const void* return_address) const {
+  // A function's own variable is called _ZZ, the function's name without its _Z, E, and its own name.
+  const std::string_view name = variables_[variable].name;
+  if (!name.starts_with("_ZZ")) return true;
+  const void* owner = nullptr;
+  bool launched = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (function_names_.empty()) {
+      for (const Symbol& f : functions_) {
+        function_names_.emplace(f.name, reinterpret_cast<const void*>(f.value + load_));
+      }
+    }
+    for (std::size_t end = name.rfind('E'); end != std::string_view::npos && end > 3 && !owner;
+         end = name.rfind('E', end - 1)) {
+      const auto found = function_names_.find("_Z" + std::string(name.substr(3, end - 3)));
+      if (found != function_names_.end()) owner = found->second;
+    }
+    launched = owner && kernels_.count(owner) > 0;
+  }
+  // A function that has no code of its own is one of the device, inlined.
+  if (!owner || owner == kernel) return true;
+  if (launched) return false;
+  // A kernel that was never launched, or a function of the device: then the access stands in it.
+  const std::vector<Line> frames = lines(return_address);
+  const std::string owner_name = function_name(owner);
+  return frames.empty() || std::any_of(frames.begin(), frames.end(), [&](const Line& frame) {
+           const std::string plain = frame.function.substr(0, frame.function.find_first_of("<("));
+           return !plain.empty() && owner_name.find(plain) != std::string::npos;
+         });
 }
 
 ThreadLocalImage Program::thread_local_image() const {

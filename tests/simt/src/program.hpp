@@ -4,8 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -33,9 +36,22 @@ class Program {
 
   /// The calling OS thread's copy of the program's thread-local variables.
   [[nodiscard]] ThreadLocalImage thread_local_image() const;
-  [[nodiscard]] bool thread_local_holds(std::size_t offset, std::size_t bytes) const noexcept {
-    return offset < variable_end_.size() && variable_end_[offset] >= offset + bytes;
+  static constexpr std::uint32_t no_variable = ~std::uint32_t{0};
+  /// The number of the variable in which [offset, offset + bytes) lies, or no_variable.
+  [[nodiscard]] std::uint32_t variable_at(std::size_t offset, std::size_t bytes) const noexcept {
+    if (offset >= variable_of_.size()) return no_variable;
+    const std::uint32_t variable = variable_of_[offset];
+    return variable != no_variable &&
+                   variables_[variable].value + variables_[variable].bytes >= offset + bytes
+               ? variable
+               : no_variable;
   }
+  [[nodiscard]] std::size_t variable_count() const noexcept { return variables_.size(); }
+  /// Whether code at the return address, in a launch of the kernel, may mean that variable: false for another
+  /// kernel's, into which an index beyond the own array's end leads. Slow.
+  [[nodiscard]] bool belongs(std::uint32_t variable, const void* kernel, const void* return_address) const;
+  /// Remembers that this function is a kernel.
+  void launched(const void* kernel);
   /// The variable that covers the offset, else the last before it.
   [[nodiscard]] Variable nearest_thread_local(std::size_t offset) const;
 
@@ -70,7 +86,10 @@ class Program {
   std::size_t bytes_ = 0;
   std::size_t thread_local_bytes_ = 0;
   std::vector<Symbol> functions_, variables_;  // sorted by value
-  std::vector<std::uint32_t> variable_end_;  // for each byte: where its variable ends, 0 where there is none
+  std::vector<std::uint32_t> variable_of_;     // for each byte
+  mutable std::mutex mutex_;                   // guards what follows
+  std::unordered_set<const void*> kernels_;
+  mutable std::unordered_map<std::string_view, const void*> function_names_;
 };
 
 }  // namespace simt

@@ -46,8 +46,9 @@ void Worker::meet(const char* operation, unsigned mask, const std::source_locati
   Warp& warp = warps_[self.number / 32];
   const unsigned first = self.number / 32u * 32u, lane = self.number % 32u;
   if (!(mask >> lane & 1u)) {
-    fail(Mistake::missing_lanes, self,
-         std::string("calls ") + operation + " with a mask that lacks the thread itself", Place(where));
+    failing().fail(Mistake::missing_lanes, self,
+                   std::string("calls ") + operation + " with a mask that lacks the thread itself",
+                   Place(where));
   }
   self.operation = operation;
   self.mask = mask;
@@ -62,10 +63,11 @@ void Worker::meet(const char* operation, unsigned mask, const std::source_locati
     const Thread& other = threads_[first + static_cast<unsigned>(__builtin_ctz(m))];
     if (other.mask == mask && other.operation == operation) continue;
     if (other.mask >> lane & 1u) {
-      fail(Mistake::missing_lanes, self,
-           std::string("calls ") + operation +
-               " where another thread that its mask names calls something else",
-           Place(where), "thread " + text(other.index) + " waits in " + other.operation, Place(other.where));
+      failing().fail(Mistake::missing_lanes, self,
+                     std::string("calls ") + operation +
+                         " where another thread that its mask names calls something else",
+                     Place(where), "thread " + text(other.index) + " waits in " + other.operation,
+                     Place(other.where));
     }
     return leave();  // the other is in a meeting of its own, and may still come
   }
@@ -89,7 +91,7 @@ void Worker::meet(const char* operation, unsigned mask, const std::source_locati
 
 void Worker::fail_lane(const Meeting& meeting, unsigned lane, const std::string& what) {
   const Thread& thread = threads_[meeting.first_thread + lane];
-  fail(Mistake::missing_lanes, thread, what, Place(thread.where));
+  failing().fail(Mistake::missing_lanes, thread, what, Place(thread.where));
 }
 
 void warp_barrier(unsigned mask, const Where& where) {
@@ -128,8 +130,8 @@ void complete_shuffle(Worker& worker, Meeting& meeting) {
     }
     const auto* from = static_cast<ShuffleSlot*>(meeting.slots[source]);
     if (!from) {
-      worker.fail_lane(meeting, lane,
-                       "shuffles from lane " + std::to_string(source) + ", which does not take part");
+      worker.failing().fail_lane(
+          meeting, lane, "shuffles from lane " + std::to_string(source) + ", which does not take part");
     }
     slot->result = from->value;
   }
@@ -205,9 +207,10 @@ std::uint64_t shuffle(Shuffle kind, unsigned mask, std::uint64_t value, int lane
   ShuffleSlot slot{value, lane, width, 0};
   Worker& worker = running();
   if (width <= 0 || width > 32 || (width & (width - 1)) != 0) {
-    worker.fail(Mistake::missing_lanes, *worker.current,
-                "shuffles with the width " + std::to_string(width) + ", which is not a power of two up to 32",
-                Place(where));
+    worker.failing().fail(
+        Mistake::missing_lanes, *worker.current,
+        "shuffles with the width " + std::to_string(width) + ", which is not a power of two up to 32",
+        Place(where));
   }
   switch (kind) {
     case Shuffle::index:

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -24,7 +25,8 @@ using boost::context::detail::transfer_t;
 constexpr std::size_t page = 4096;
 constexpr int turn = 1 << 20;  // accesses of one thread before the others get their turn
 // Turns without any thread ending or passing a barrier, before the block counts as deadlocked.
-constexpr std::uint64_t idle_turns_allowed = 4096;
+constexpr std::uint64_t usual_idle_turns = 4096;
+std::atomic<std::uint64_t> idle_turns_allowed{usual_idle_turns};
 
 std::uint64_t mixed(std::uint64_t x) {  // splitmix64's finaliser
   x += 0x9e3779b97f4a7c15u;
@@ -34,6 +36,10 @@ std::uint64_t mixed(std::uint64_t x) {  // splitmix64's finaliser
 }
 
 }  // namespace
+
+void set_patience(std::uint64_t accesses) {
+  idle_turns_allowed = accesses == 0 ? usual_idle_turns : (accesses + turn - 1) / turn;
+}
 
 Worker::Worker() : threads_(max_threads), warps_(max_threads / 32), copies_(max_threads), ring_(max_threads) {
   const std::size_t whole = max_shared_bytes + 2 * guard_bytes + page;
@@ -98,6 +104,10 @@ void Worker::prepare(const Job& new_job, std::uint64_t number) {
       threads_[i].index = {i % launch.block.x, i / launch.block.x % launch.block.y,
                            i / (launch.block.x * launch.block.y)};
       threads_[i].number = static_cast<std::uint16_t>(i);
+    }
+    if (belongs_to_ != launch.kernel) {
+      belongs_.assign(Program::instance().variable_count(), 0);
+      belongs_to_ = launch.kernel;
     }
     job = &new_job;
     job_serial = new_job.serial;
@@ -169,7 +179,7 @@ bool Worker::run_block(const Job& new_job, std::uint64_t number) {
       Thread* thread = next_ ? next_ : pick();
       next_ = nullptr;
       if (!thread) {
-        if (exited_ != count_) diagnose();
+        if (exited_ != count_) failing().diagnose();
         break;
       }
       if (!thread->fiber) thread->fiber = take_fiber();
@@ -228,9 +238,10 @@ void Worker::finish_current() {
 void Worker::yield(const void* place) {
   patience = turn;
   if (++idle_turns_ > idle_turns_allowed) {
-    fail(Mistake::deadlock, *current,
-         "goes on without end: no thread of the block has ended or passed a barrier for billions of accesses",
-         Place(place));
+    failing().fail(Mistake::deadlock, *current,
+                   "goes on without end: for " + std::to_string(idle_turns_) +
+                       " million accesses no thread of the block has ended or passed a barrier",
+                   Place(place));
   }
   release(*current);
   leave();
@@ -243,8 +254,8 @@ int Worker::barrier(Vote vote, int predicate, const std::source_location& where)
     const std::source_location& first = first_arrived_->where;
     if (first.line() != where.line() || first.column() != where.column() ||
         (first.file_name() != where.file_name() && std::string(first.file_name()) != where.file_name())) {
-      fail(Mistake::divergent_barrier, self, "comes to another barrier than the rest of its block",
-           Place(where), "thread " + text(first_arrived_->index) + " waits", Place(first));
+      failing().fail(Mistake::divergent_barrier, self, "comes to another barrier than the rest of its block",
+                     Place(where), "thread " + text(first_arrived_->index) + " waits", Place(first));
     }
   } else {
     first_arrived_ = &self;

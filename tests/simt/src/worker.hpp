@@ -22,6 +22,9 @@ namespace simt {
 struct Job;
 class Worker;
 
+// The worker whose block runs on this OS thread; null outside kernels.
+extern constinit thread_local Worker* active;
+
 /// A place in the code: known by the compiler, or an address for the debug information.
 struct Place {
   const char* file = nullptr;
@@ -111,6 +114,13 @@ class Worker {
   int barrier(Vote vote, int predicate, const std::source_location& where);
   void meet(const char* operation, unsigned mask, const std::source_location& where, void* slot,
             Complete complete);
+  /// Ends the checks of accesses, which would find the report's own strings: the linker may have given us
+  /// copies of std::string's functions that were compiled for a kernel's file. Comes before whatever else a
+  /// report needs.
+  Worker& failing() {
+    active = nullptr;
+    return *this;
+  }
   /// Stops the block: does not return.
   [[noreturn]] void fail(Failure failure);
   [[noreturn]] void fail(Mistake mistake, const Thread& thread, std::string what, Place place,
@@ -126,8 +136,11 @@ class Worker {
   void async_copy(void* destination, const void* source, unsigned bytes, unsigned source_bytes,
                   const void* place);
   void async_commit();
-  [[noreturn]] void misaligned(std::uintptr_t address, std::size_t alignment, const char* type, Place place);
   void async_wait(unsigned newest_groups);
+  /// Checks a read of shared memory by an operation of the warp.
+  void read_shared(std::uintptr_t address, std::size_t bytes, Place place, const void* code);
+  [[nodiscard]] unsigned lanes_of_current() const { return warps_[current->number / 32u].lanes; }
+  [[noreturn]] void misaligned(std::uintptr_t address, std::size_t alignment, const char* type, Place place);
 
   // Read by every access, hence together.
   std::uintptr_t stack = 0;  // of the running fiber
@@ -157,6 +170,7 @@ class Worker {
   void order(Warp& warp, unsigned mask);
   void diagnose();
   std::string describe(std::uintptr_t address) const;
+  bool belongs(std::uint32_t variable, const void* place);
   bool ordered(unsigned other, std::uint32_t time) const;
   void read_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access, const void* place);
   void write_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access, const void* place);
@@ -165,6 +179,8 @@ class Worker {
                                 const void* place, const std::string& why, const std::string& other = {},
                                 Place other_place = {});
 
+  std::vector<unsigned char> belongs_;  // per thread-local variable: known to be the running kernel's
+  const void* belongs_to_ = nullptr;
   boost::context::detail::fcontext_t scheduler_ = nullptr;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;
@@ -192,9 +208,6 @@ struct Job {
   std::uint64_t serial = 0;  // of all launches of this process, from 1
   std::uint64_t blocks = 0;
 };
-
-// The worker whose block runs on this OS thread; null outside kernels.
-extern constinit thread_local Worker* active;
 
 /// An atomic operation of the running thread, if there is one.
 void check_atomic(const void* pointer, std::size_t bytes, const void* place);
