@@ -97,6 +97,7 @@ void run_correlation(const Context<Cuda>& context, Correlation<T> c, TileChoice 
   product.depth = kernel_count(size.taps * c.src_group, "a sum");
   product.products = c.groups * Index{c.phases};
   product.outputs = c.target.count;
+  product.of_float = std::is_same_v<T, float>;
   product.fours = size.fours;
   product.most_splits = most_splits(c.target.count);
   const TileChoice choice = tuning::choose(product, wanted);
@@ -106,7 +107,7 @@ void run_correlation(const Context<Cuda>& context, Correlation<T> c, TileChoice 
     parts = context.make<float>({choice.splits, c.target.count});
     c.target.parts = parts.data();
   }
-  with_tile<TilesOfCorrelations>(choice.tile, StartCorrelation<T, Reverse>{context, c, size});
+  with_tile<T, false>(choice.tile, StartCorrelation<T, Reverse>{context, c, size});
   if (choice.splits == 1) return;
   SumsTarget<T> sums;
   sums.dst = c.target.dst;

@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "common/element.cuh"
@@ -66,29 +67,17 @@ inline int kernel_count(Index value, const char* what) {
 }
 
 /// An entry of the tuning table.
-template <int Entry, TileShape S = tuning::conv2d_tiles[Entry].shape>
+template <int Entry, tuning::TileShape S = tuning::conv2d_tiles[Entry].shape>
 using TileOf = Tile<S.rows, S.columns, S.depth, S.thread_rows, S.thread_columns, S.lane_rows, S.resident>;
 
-/// Which entries a pass is compiled for.
-struct TilesOfCorrelations {
-  static constexpr bool has(int entry) {
-    return tuning::conv2d_tiles[static_cast<std::size_t>(entry)].correlation;
-  }
-};
-struct TilesOfWeights {
-  static constexpr bool has(int entry) {
-    return tuning::conv2d_tiles[static_cast<std::size_t>(entry)].reverse_weights;
-  }
-};
-
-/// Calls start.run<tile>() for an entry of the tuning table that `Tiles` has. Throws ArgumentError for
-/// others.
-template <class Tiles, class Start, int Entry = 0>
+/// Calls start.run<tile>() for an entry of the tuning table that is compiled for this pass and type. Throws
+/// ArgumentError for others.
+template <class T, bool ToWeights, class Start, int Entry = 0>
 void with_tile(int tile, const Start& start) {
   if constexpr (Entry < static_cast<int>(tuning::conv2d_tiles.size())) {
-    if constexpr (Tiles::has(Entry))
+    if constexpr (tuning::conv2d_tiles[Entry].serves(ToWeights, std::is_same_v<T, float>))
       if (tile == Entry) return start.template run<Entry>();
-    with_tile<Tiles, Start, Entry + 1>(tile, start);
+    with_tile<T, ToWeights, Start, Entry + 1>(tile, start);
   } else {
     raise<ArgumentError>("conv2d: tile ", tile, " of the tuning table does not serve this pass");
   }

@@ -67,7 +67,8 @@ void conv2d_reverse_weights(const Context<Cuda>& context, TensorView<const T, Cu
   product.depth = g.pixels;
   product.products = g.groups;
   product.outputs = g.target.count;
-  product.reverse_weights = true;
+  product.to_weights = true;
+  product.of_float = std::is_same_v<T, float>;
   product.fours = fours;
   product.most_splits = most_splits(g.target.count);
   const TileChoice choice = tuning::choose(product, wanted);
@@ -85,7 +86,7 @@ void conv2d_reverse_weights(const Context<Cuda>& context, TensorView<const T, Cu
     g.target.parts = parts.data();
   }
   g.target.fours = vector_aligned<4>(diff_weights.data(), columns);
-  with_tile<TilesOfWeights>(choice.tile, StartWeightGradient<T>{context, g, columns, fours});
+  with_tile<T, true>(choice.tile, StartWeightGradient<T>{context, g, columns, fours});
   if (g.target.parts == nullptr) return;
   SumsTarget<T> sums;
   sums.dst = diff_weights.data();

@@ -77,7 +77,7 @@ struct DepthItems {
     return static_cast<int>(threadIdx.x) / low % Extent + further(item);
   }
   __device__ static int depth(int item) {
-    return access(item) / span * (low * Width) + access(item) % low * Width;
+    return (slabs == 1 ? 0 : access(item) / span * (low * Width)) + access(item) % low * Width;
   }
   __device__ static bool active(int item) { return !guarded || access(item) < total; }
 

@@ -1,25 +1,7 @@
-#include "deconv/ops/conv2d.hpp"
-
-#include "deconv/ops/reference/conv2d.hpp"
-#include "deconv/ops/reference/relu.hpp"
-#include "support/op_test.hpp"
+#include "support/convolutions.hpp"
 
 namespace deconv::test {
 namespace {
-
-struct Convolution {
-  Shape src;
-  Index out_channels;
-  Conv2dParams params;
-  [[nodiscard]] Shape dst() const { return conv2d_output_shape(src, out_channels, params); }
-  [[nodiscard]] Shape weights() const {
-    return {out_channels, src[1] / params.groups, params.window.kernel_y, params.window.kernel_x};
-  }
-  [[nodiscard]] std::string name(std::string_view pass) const {
-    return message("conv2d ", pass, " ", src, " to ", out_channels, " maps, ", params.window, ", ",
-                   params.groups, " groups");
-  }
-};
 
 /// The common geometries and the odd ones.
 std::vector<Convolution> convolutions() {
@@ -42,54 +24,15 @@ std::vector<Convolution> convolutions() {
   };
 }
 
-template <class T>
-using ElementOf = typename std::decay_t<T>::value_type;
-
 TEST_CASE("convolution agrees with the naive reference, with and without bias") {
   for (const Convolution& c : convolutions())
-    for (const bool bias : {true, false}) {
-      std::vector<Operand> inputs{{c.src}, {c.weights(), Fill::any, true}};
-      if (bias) inputs.push_back({{c.out_channels}});
-      check_op(declare_op(
-                   c.name(bias ? "forward with bias" : "forward"), inputs, {{c.dst()}}, tolerance::long_sums,
-                   OnIntegers::exact,
-                   [&](const auto& in, const auto& out) {
-                     reference::conv2d_forward(in[0], in[1], bias ? in[2] : std::decay_t<decltype(in[0])>{},
-                                               c.params, out[0]);
-                   },
-                   [&](const auto& context, const auto& in, const auto& out) {
-                     using T = ElementOf<decltype(out[0])>;
-                     conv2d_forward<T>(context, in[0], in[1], bias ? in[2] : std::decay_t<decltype(in[0])>{},
-                                       c.params, out[0]);
-                   }),
-               0.2);
-    }
+    for (const bool bias : {true, false}) check_convolution(c, bias);
 }
 
 TEST_CASE("the reverse passes of convolution agree with the naive reference") {
   for (const Convolution& c : convolutions()) {
-    check_op(declare_op(
-                 c.name("reverse to data"), {{c.dst()}, {c.weights(), Fill::any, true}}, {{c.src}},
-                 tolerance::long_sums, OnIntegers::exact,
-                 [&](const auto& in, const auto& out) {
-                   reference::conv2d_reverse_data(in[0], in[1], c.params, out[0]);
-                 },
-                 [&](const auto& context, const auto& in, const auto& out) {
-                   conv2d_reverse_data<ElementOf<decltype(out[0])>>(context, in[0], in[1], c.params, out[0]);
-                 }),
-             0.2);
-    check_op(
-        declare_op(
-            c.name("reverse to weights"), {{c.src}, {c.dst()}},
-            {{c.weights(), Fill::any, true}, {{c.out_channels}}}, tolerance::long_sums, OnIntegers::exact,
-            [&](const auto& in, const auto& out) {
-              reference::conv2d_reverse_weights(in[0], in[1], c.params, out[0], out[1]);
-            },
-            [&](const auto& context, const auto& in, const auto& out) {
-              conv2d_reverse_weights<ElementOf<decltype(out[0])>>(context, in[0], in[1], c.params, out[0],
-                                                                  out[1]);
-            }),
-        0.1);
+    check_reverse_data(c);
+    check_reverse_weights(c);
   }
 }
 

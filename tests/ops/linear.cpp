@@ -1,6 +1,7 @@
 #include "deconv/ops/linear.hpp"
 
 #include "deconv/ops/reference/linear.hpp"
+#include "deconv/ops/reference/relu.hpp"
 #include "support/op_test.hpp"
 
 namespace deconv::test {
@@ -13,7 +14,8 @@ struct Product {
   }
 };
 
-const std::vector<Product> products{{1, 1, 1}, {3, 7, 5}, {1, 300, 40}, {16, 129, 33}, {40, 64, 100}};
+const std::vector<Product> products{{1, 1, 1},     {3, 7, 5},     {1, 300, 40}, {16, 129, 33},
+                                    {40, 64, 100}, {8, 260, 132}, {140, 24, 12}};
 
 template <class T>
 using ElementOf = typename std::decay_t<T>::value_type;
@@ -58,6 +60,22 @@ TEST_CASE("linear and its reverse passes agree with the naive reference") {
         [&](const auto& context, auto x, auto y) { linear_forward<double>(context, x, filters, {}, y); },
         [&](const auto& context, auto y, auto x) { linear_reverse_data<double>(context, y, filters, x); });
   }
+}
+
+TEST_CASE("linear may rectify its result, whatever its sums are split into") {
+  for (const Product& p : products)
+    for (const float slope : {0.0f, 0.25f})
+      check_op(declare_op(
+                   p.name("rectified"), {{{p.images, p.features}}, {{p.outputs, p.features}}, {{p.outputs}}},
+                   {{{p.images, p.outputs}}}, tolerance::long_sums, OnIntegers::exact,
+                   [=](const auto& in, const auto& out) {
+                     reference::linear_forward(in[0], in[1], in[2], out[0]);
+                     reference::relu_forward<ElementOf<decltype(out[0])>>(out[0], slope, out[0]);
+                   },
+                   [=](const auto& context, const auto& in, const auto& out) {
+                     linear_forward<ElementOf<decltype(out[0])>>(context, in[0], in[1], in[2], out[0], slope);
+                   }),
+               p.images * p.outputs == 1 ? 0 : 0.2);
 }
 
 TEST_CASE("linear names what does not fit") {

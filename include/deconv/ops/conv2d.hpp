@@ -37,6 +37,9 @@ inline void check_conv2d(const Shape& src, const Shape& weights, const Shape& bi
                           weights[3] == w.kernel_x,
                       what, ": weights ", weights, " do not fit ", src[1], " channels in ", params.groups,
                       " groups and a ", w.kernel_y, "x", w.kernel_x, " window");
+  require<ShapeError>(w.kernel_y >= 1 && w.kernel_x >= 1 && w.stride_y >= 1 && w.stride_x >= 1 &&
+                          w.dilation_y >= 1 && w.dilation_x >= 1,
+                      what, ": kernel, stride and dilation must be at least 1, met ", w);
   require<ShapeError>(!has_bias || bias.count() == weights[0], what, ": wants a bias of ", weights[0],
                       ", met ", bias);
   require<ShapeError>(dst[0] == src[0] && dst[1] == weights[0], what, ": output ", dst,

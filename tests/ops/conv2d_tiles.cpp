@@ -1,0 +1,146 @@
+/// Every tile of the CUDA kernels' tuning table in every pass that it serves, with whole and split sums.
+
+#include "support/convolutions.hpp"
+
+#if defined(DECONV_TEST_CUDA)
+
+#include "../kernels/tuning/conv2d.hpp"
+
+namespace deconv::test {
+namespace {
+
+enum class Direction { forward, reverse_data, reverse_weights };
+
+/// Shapes that leave every tile with ragged edges in several blocks: with all channels in fours, only those
+/// along the sums, and none.
+std::vector<Convolution> ragged_shapes(Direction direction) {
+  const Conv2dParams params{{3, 2, 2, 1, 1, 2, {1, 2, 1, 1}, Rounding::floor}, 1};
+  const Conv2dParams grouped{{2, 2, 1, 2, 2, 1, {1, 0, 0, 1}, Rounding::floor}, 2};
+  switch (direction) {
+    case Direction::forward:
+      return {{{3, 12, 17, 9}, 132, params}, {{2, 8, 9, 11}, 24, grouped}, {{2, 5, 17, 9}, 9, params}};
+    case Direction::reverse_data:
+      return {{{2, 132, 11, 13}, 12, params}, {{2, 10, 9, 11}, 24, grouped}, {{2, 9, 9, 9}, 5, params}};
+    case Direction::reverse_weights:
+      return {{{3, 24, 7, 7}, 132, params}, {{2, 10, 9, 11}, 24, grouped}, {{2, 5, 9, 9}, 9, params}};
+  }
+  return {};
+}
+
+/// Whether an operand's channels come in fours, as the launchers ask before they choose a kernel.
+cuda::tuning::Fours fours_of(const Convolution& c, Direction direction) {
+  using cuda::tuning::Fours;
+  const bool in = c.src[1] / c.params.groups % 4 == 0, out = c.out_channels / c.params.groups % 4 == 0;
+  const bool rows = direction == Direction::forward ? in : out;
+  const bool columns = direction == Direction::reverse_data ? in : rows && in;
+  return rows ? columns ? Fours::both : Fours::rows : Fours::none;
+}
+
+/// The pass on the Cuda device with one tile and split, in nhwc.
+template <class T>
+Tensor<T, Cpu> run_tile(const Convolution& c, Direction direction, cuda::TileChoice choice,
+                        TensorView<const T, Cpu> a, TensorView<const T, Cpu> b, const Shape& wanted) {
+  const Context<Cuda>& context = *cuda_context();
+  const auto nan = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
+  auto result = to_device(context, Tensor<T, Cpu>::filled(wanted, nan, Layout::nhwc).view());
+  const auto left = to_device(context, in_layout<T>(a, Layout::nhwc).view());
+  const auto right = to_device(context, in_layout<T>(b, Layout::nhwc).view());
+  switch (direction) {
+    case Direction::forward:
+      cuda::conv2d_forward<T>(context, left, right, nullptr, c.params, result.view(), 0.25f, choice);
+      break;
+    case Direction::reverse_data:
+      cuda::conv2d_reverse_data<T>(context, left, right, nullptr, c.params, result.view(), choice);
+      break;
+    case Direction::reverse_weights:
+      cuda::conv2d_reverse_weights<T>(context, left, right, c.params, result.view(), choice);
+      break;
+  }
+  return in_layout<T>(to_host(context, result.view()).view(), Layout::nchw);
+}
+
+/// Returns how many combinations of tile and shape there were.
+template <class T>
+int check_tiles(Direction direction) {
+  int checked = 0;
+  for (const Convolution& c : ragged_shapes(direction)) {
+    const bool forward = direction == Direction::forward,
+               to_weights = direction == Direction::reverse_weights;
+    const Shape first = direction == Direction::reverse_data ? c.dst() : c.src;
+    const Shape second = to_weights ? c.dst() : c.weights();
+    const Shape wanted = forward ? c.dst() : to_weights ? c.weights() : c.src;
+    const auto a = make_input<double>({first}, true, 61), b = make_input<double>({second}, true, 62);
+    Tensor<double, Cpu> expected(wanted);
+    if (forward) {
+      reference::conv2d_forward<double>(a, b, {}, c.params, expected.view());
+      reference::relu_forward<double>(expected, 0.25f, expected.view());
+    } else if (to_weights) {
+      reference::conv2d_reverse_weights<double>(a, b, c.params, expected.view(), {});
+    } else {
+      reference::conv2d_reverse_data<double>(a, b, c.params, expected.view());
+    }
+    const auto narrow_a = make_input<T>({first}, true, 61), narrow_b = make_input<T>({second}, true, 62);
+    for (std::size_t tile = 0; tile < cuda::tuning::conv2d_tiles.size(); ++tile) {
+      const cuda::tuning::Conv2dTile& entry = cuda::tuning::conv2d_tiles[tile];
+      for (const int splits : {1, 3}) {
+        const cuda::TileChoice choice{static_cast<int>(tile), splits};
+        INFO(c.name("in tiles") << ", direction " << static_cast<int>(direction) << ", tile " << tile
+                                << " in " << splits << " splits, " << name_of(dtype_of<T>));
+        if (!entry.serves(to_weights, std::is_same_v<T, float>) || entry.wants > fours_of(c, direction)) {
+          CHECK_THROWS_AS(run_tile<T>(c, direction, choice, narrow_a, narrow_b, wanted), ArgumentError);
+          continue;
+        }
+        const auto met = run_tile<T>(c, direction, choice, narrow_a, narrow_b, wanted);
+        Index wrong = 0;
+        for (Index i = 0; i < met.count(); ++i)
+          wrong += number(met.data()[i]) != number(static_cast<T>(static_cast<float>(expected.data()[i])));
+        CHECK(wrong == 0);
+        ++checked;
+      }
+    }
+    CHECK(share_of_nonzero(expected) > 0.2);
+  }
+  return checked;
+}
+
+TEST_CASE("every tile of the tuning table computes convolutions") {
+  if (!cuda_context()) return;
+  // Of the seven tiles all serve the passes to pixels, four the one to weights; less what wants fours.
+  CHECK(check_tiles<float>(Direction::forward) == 2 * (7 + 7 + 4));
+  CHECK(check_tiles<float>(Direction::reverse_data) == 2 * (7 + 5 + 4));
+  CHECK(check_tiles<float>(Direction::reverse_weights) == 2 * (4 + 3 + 3));
+  CHECK(check_tiles<half>(Direction::forward) == 2 * (4 + 4 + 1));
+  CHECK(check_tiles<bfloat16>(Direction::reverse_data) == 2 * (4 + 2 + 1));
+  CHECK(check_tiles<half>(Direction::reverse_weights) == 2 * (2 + 1 + 1));
+}
+
+TEST_CASE("a tile that is not in the tuning table is refused") {
+  if (!cuda_context()) return;
+  const Convolution c{{1, 4, 3, 3}, 4, {Window2d::square(3), 1}};
+  const auto a = make_input<float>({c.src}, true, 1), b = make_input<float>({c.weights()}, true, 2);
+  CHECK_THROWS_AS(run_tile<float>(c, Direction::forward, {99, 1}, a, b, c.dst()), ArgumentError);
+}
+
+TEST_CASE("the choice of a tile follows the shape of the product") {
+  using cuda::tuning::choose;
+  using cuda::tuning::Fours;
+  cuda::tuning::Product product{128 * 13 * 13, 384,  9 * 256,     1, 128 * 13 * 13 * 384,
+                                false,         true, Fours::both, 1};
+  CHECK(choose(product, {}).tile == 0);  // a middle layer fills the largest tiles
+  product.columns = 3;
+  CHECK(choose(product, {}).tile == 5);  // down to pixels
+  product = {1, 4096, 9216, 1, 4096, false, true, Fours::both, 128};
+  CHECK(choose(product, {}).tile == 6);  // one image through a linear layer
+  CHECK(choose(product, {}).splits > 1);
+  product = {96, 147, 128 * 110 * 110, 1, 96 * 147, true, true, Fours::rows, 128};
+  CHECK(choose(product, {}).splits >= 32);  // a small gradient of many pixels
+  product.of_float = false;
+  CHECK(cuda::tuning::conv2d_tiles[static_cast<std::size_t>(choose(product, {}).tile)].half_types);
+  CHECK(choose(product, {2, 5}).tile == 2);
+  CHECK(choose(product, {2, 5}).splits == 5);
+}
+
+}  // namespace
+}  // namespace deconv::test
+
+#endif
