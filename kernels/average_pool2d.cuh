@@ -46,7 +46,7 @@ __device__ inline void add_vector(const T* from, float scale, float (&sums)[N]) 
 }
 
 template <class T, int N>
-__global__ void __launch_bounds__(box_threads)
+__global__ void __launch_bounds__(box_threads, 4)
     average_pool(Box box, Geometry g, Counted rows_counted, Counted columns_counted, Index inner,
                  const T* src, T* dst) {
   const std::uint32_t item = item_of_thread();
@@ -89,7 +89,7 @@ struct PlacedWindows {
 };
 
 template <class T, int N, class Origins>
-__global__ void __launch_bounds__(box_threads)
+__global__ void __launch_bounds__(box_threads, 4)
     average_unpool(Box box, Geometry g, Counted rows_counted, Counted columns_counted, Origins origins,
                    Index inner, const T* diff_dst, T* diff_src) {
   const std::uint32_t item = item_of_thread();

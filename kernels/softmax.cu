@@ -21,10 +21,10 @@ void run_lines(const Context<Cuda>& context, Rule rule, const T* a, const T* b, 
     const dim3 grid(static_cast<unsigned>(parts_of(here, lines_a_block)));
     const T* second = Rule::operands == 2 ? b + at : nullptr;
     if (extent <= 256)
-      launch(context, &softmax_short_lines<T, N, 8 / N, Rule>, grid, softmax_threads, 0, rule, here,
+      launch(context, &softmax_short_lines<T, N, 8 / N, Rule>, grid, 32 * softmax_warps, 0, rule, here,
              static_cast<int>(extent), a + at, second, dst + at);
     else if (short_lines)
-      launch(context, &softmax_short_lines<T, N, 32 / N, Rule>, grid, softmax_threads, 0, rule, here,
+      launch(context, &softmax_short_lines<T, N, 32 / N, Rule>, grid, 32 * softmax_warps, 0, rule, here,
              static_cast<int>(extent), a + at, second, dst + at);
     else
       launch(context, &softmax_long_lines<T, N, Rule>, grid, softmax_threads, 0, rule, extent, a + at, second,

@@ -20,8 +20,8 @@
 // of them from caches as long as they hold a line). Flops: an exp and about 6 more an element.
 namespace deconv::cuda {
 
-/// How a line's elements turn into its results. prepare() is given `each`, which calls its argument for all of
-/// this thread's elements, and `reduce`, whose sum and maximum go over all threads of the line.
+/// How a line's elements turn into its results. prepare() is given `each`, which calls its argument for all
+/// of this thread's elements, and `reduce`, whose sum and maximum go over all threads of the line.
 template <bool Log>
 struct SoftmaxForward {
   static constexpr int operands = 1;
@@ -68,11 +68,13 @@ struct BlockReduce {
   __device__ float most(float value) const { return block_max<Warps>(value); }
 };
 
-inline constexpr int softmax_threads = 256, softmax_warps = softmax_threads / 32;
+/// Threads of a block of short lines, few, so that a batch's lines spread over all multiprocessors; and of a
+/// long line.
+inline constexpr int softmax_warps = 2, softmax_threads = 256;
 
 /// Lines of at most 32 * N * Chunks elements, a warp each.
 template <class T, int N, int Chunks, class Rule>
-__global__ void __launch_bounds__(softmax_threads)
+__global__ void __launch_bounds__(32 * softmax_warps)
     softmax_short_lines(Rule rule, Index lines, int extent, const T* a, const T* b, T* dst) {
   const Index line = static_cast<Index>(blockIdx.x) * softmax_warps + threadIdx.x / 32;
   if (line >= lines) return;
@@ -130,7 +132,7 @@ __global__ void __launch_bounds__(softmax_threads)
           for (int i = 0; i < N; ++i) body(to_float(first.at[i]), to_float(second.at[i]));
         });
       },
-      BlockReduce<softmax_warps>{});
+      BlockReduce<softmax_threads / 32>{});
   each_vector([&](Index at, const auto& first, const auto& second) {
     Vector<T, N> result;
 #pragma unroll

@@ -101,8 +101,9 @@ __global__ void __launch_bounds__(box_threads)
 
 /// Any windows, one vector of one pixel a thread.
 template <class T, int N, class S>
-__global__ void __launch_bounds__(box_threads) unpool_any(Box box, Geometry g, Index inner, bool last,
-                                                          const T* diff_dst, const S* switches, T* diff_src) {
+__global__ void __launch_bounds__(box_threads, 4)
+    unpool_any(Box box, Geometry g, Index inner, bool last, const T* diff_dst, const S* switches,
+               T* diff_src) {
   const std::uint32_t item = item_of_thread();
   if (item >= box.count) return;
   const auto place = box.place(item);
