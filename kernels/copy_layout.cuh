@@ -22,15 +22,22 @@ inline constexpr int layout_tile = 64;
 /// Elements of a tile, and the most rows or columns that count as few.
 inline constexpr int layout_elements = layout_tile * layout_tile, layout_few = 32;
 
+/// Where element (row, column) of a tile stands: its column's 64 rows together, in pieces of 16 bytes whose
+/// order differs from column to column. So pieces can be read whole, down a column, and no more than two
+/// (four, for single elements) of the threads that write along a row meet in one bank.
+template <class B>
+__device__ inline int tile_slot(int row, int column) {
+  constexpr int piece = vector_width<B>, pieces = layout_tile / piece;
+  return column * layout_tile + (row / piece ^ (column / piece + column) % pieces) * piece + row % piece;
+}
+
 /// Tiles of 64 x 64, one a block: block = (image * row_tiles + tile row) * column_tiles + tile column. Reads
-/// `R` elements at once along the columns, writes `W` along the rows; the extents are multiples of these. A
-/// row of the tile is one 32-bit word longer than its elements, which keeps shared accesses to two a bank.
+/// `R` elements at once along the columns, writes `W` along the rows; the extents are multiples of these.
 template <class B, int R, int W>
 __global__ void __launch_bounds__(layout_threads)
-    transpose_tiles(const B* src, B* dst, Index rows, Index columns, unsigned row_tiles,
-                    unsigned column_tiles) {
-  constexpr int stride = layout_tile + (sizeof(B) < 4 ? static_cast<int>(4 / sizeof(B)) : 1);
-  __shared__ B tile[layout_tile * stride];
+    transpose_tiles(const B* __restrict__ src, B* __restrict__ dst, Index rows, Index columns,
+                    unsigned row_tiles, unsigned column_tiles) {
+  alignas(16) __shared__ B tile[layout_elements];
   const unsigned line = blockIdx.x / column_tiles;
   const Index image = static_cast<Index>(line / row_tiles) * rows * columns;
   const Index first_row = static_cast<Index>(line % row_tiles) * layout_tile;
@@ -40,27 +47,28 @@ __global__ void __launch_bounds__(layout_threads)
   const int there_rows = static_cast<int>(rows - first_row < layout_tile ? rows - first_row : layout_tile);
   const int there_columns =
       static_cast<int>(columns - first_column < layout_tile ? columns - first_column : layout_tile);
+  // Past the end of a short tile there is nothing.
+  const auto read_place = [](int v) { return int2{v % (layout_tile / R) * R, v / (layout_tile / R)}; };
+  const auto write_place = [](int v) { return int2{v / (layout_tile / W), v % (layout_tile / W) * W}; };
+  constexpr int at_once = layout_elements / R / layout_threads < 8 ? layout_elements / R / layout_threads : 8;
+  block_with_loads_in_flight<at_once>(
+      layout_elements / R,
+      [&](int v) {
+        const int2 at = read_place(v);
+        return at.y < there_rows && at.x < there_columns ? load_vector<R>(from + at.y * columns + at.x)
+                                                         : Vector<B, R>{};
+      },
+      [&](int v, const Vector<B, R>& value) {
+        const int2 at = read_place(v);
 #pragma unroll
-  for (int i = 0; i < layout_elements / R; i += layout_threads) {
-    const int v = i + static_cast<int>(threadIdx.x);
-    const int r = v / (layout_tile / R), c = v % (layout_tile / R) * R;
-    if (r < there_rows && c < there_columns) {
-      const Vector<B, R> value = load_vector<R>(from + r * columns + c);
-#pragma unroll
-      for (int j = 0; j < R; ++j) tile[r * stride + c + j] = value.at[j];
-    }
-  }
+        for (int j = 0; j < R; ++j) tile[tile_slot<B>(at.y, at.x + j)] = value.at[j];
+      });
   __syncthreads();
 #pragma unroll
   for (int i = 0; i < layout_elements / W; i += layout_threads) {
-    const int v = i + static_cast<int>(threadIdx.x);
-    const int c = v / (layout_tile / W), r = v % (layout_tile / W) * W;
-    if (r < there_rows && c < there_columns) {
-      Vector<B, W> value;
-#pragma unroll
-      for (int j = 0; j < W; ++j) value.at[j] = tile[(r + j) * stride + c];
-      store_vector<W>(to + c * rows + r, value);
-    }
+    const int2 at = write_place(i + static_cast<int>(threadIdx.x));
+    if (at.y < there_rows && at.x < there_columns)
+      store_vector<W>(to + at.x * rows + at.y, load_vector<W>(tile + tile_slot<B>(at.y, at.x)));
   }
 }
 
