@@ -1,6 +1,7 @@
 // Checks of the running thread's accesses: bounds, alignment, and on shared memory what was never written and
 // races.
 
+#include <algorithm>
 #include <string>
 
 #include "program.hpp"
@@ -98,7 +99,7 @@ void Worker::read_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, un
     cell.readers = lane;
   }
   cell.read_time = clock_;
-  cell.read_place = Program::instance().offset(place);
+  cell.read_place = offset(place);
 }
 
 void Worker::write_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access,
@@ -139,7 +140,7 @@ void Worker::write_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, u
   cell.writer = static_cast<std::uint16_t>(self | ((access & atomically) ? Cell::atomic : 0u) |
                                            ((access & asynchronously) ? Cell::pending : 0u));
   cell.write_time = clock_;
-  cell.write_place = Program::instance().offset(place);
+  cell.write_place = offset(place);
 }
 
 void Worker::split(Shadow& shadow, std::uintptr_t address, Cell& word) {
@@ -147,11 +148,21 @@ void Worker::split(Shadow& shadow, std::uintptr_t address, Cell& word) {
   word.writer |= Cell::split;
 }
 
-bool Worker::belongs(std::uint32_t variable, const void* place) {
+// Whether an access to the static shared memory stays in one variable, and one of the running kernel's own.
+bool Worker::in_own_variable(std::uintptr_t address, std::size_t bytes, const void* place) {
+  const Program& program = Program::instance();
+  const std::size_t first = address - static_shadow.start();
+  const std::uint32_t variable = program.variable_at(first, bytes);
+  if (variable == Program::no_variable) return false;
   active = nullptr;  // see failing()
-  const bool own = Program::instance().belongs(variable, job->launch->kernel, place);
+  const bool own = program.belongs(variable, job->launch->kernel, place);
+  if (own) {
+    const auto [start, end] = program.extent(variable);
+    for (std::size_t b = start; b < end; ++b) {
+      room_[b] = static_cast<unsigned char>(std::min<std::size_t>(255, end - b));
+    }
+  }
   active = this;
-  belongs_[variable] = own;
   return own;
 }
 
@@ -162,15 +173,16 @@ void Worker::shared_access(Shadow& shadow, std::uintptr_t address, std::size_t b
     if (offset >= dynamic_bytes || bytes > dynamic_bytes - offset) {
       failing().fail_access(Mistake::out_of_bounds, address, bytes, access, place, "out of bounds");
     }
-  } else {
-    const std::uint32_t variable = Program::instance().variable_at(address - shadow.start(), bytes);
-    if (variable == Program::no_variable || (!belongs_[variable] && !belongs(variable, place))) {
-      failing().fail_access(Mistake::out_of_bounds, address, bytes, access, place, "out of bounds");
-    }
+  } else if (room_[address - shadow.start()] < bytes && !in_own_variable(address, bytes, place)) {
+    failing().fail_access(Mistake::out_of_bounds, address, bytes, access, place, "out of bounds");
   }
   const std::uintptr_t end = address + bytes;
   for (std::uintptr_t a = address; a < end;) {
     Cell& word = shadow.word(a);
+    if (!(access & writing) && (a & 3) == 0 && end - a >= 4 && nothing_new(word)) {
+      a += 4;
+      continue;
+    }
     if ((a & 3) == 0 && end - a >= 4) {
       if (word.writer & Cell::split) {
         for (std::uintptr_t i = 0; i < 4; ++i) {

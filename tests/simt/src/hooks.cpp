@@ -10,7 +10,7 @@ namespace simt {
 namespace {
 
 // Most accesses end here: global memory in bounds, or the thread's own stack.
-inline void check(const void* pointer, std::size_t bytes, unsigned access, bool aligned, const void* place) {
+[[gnu::always_inline]] inline void check(const void* pointer, std::size_t bytes, unsigned access, bool aligned, const void* place) {
   Worker* const worker = active;
   if (!worker) return;
   const auto address = reinterpret_cast<std::uintptr_t>(pointer);
@@ -20,8 +20,12 @@ inline void check(const void* pointer, std::size_t bytes, unsigned access, bool 
     worker->failing().misaligned(address, bytes, "a value of its size", Place(place));
   }
   if (worker->dynamic_shadow.holds(address)) {
+    if (bytes == 4 && access == reading && aligned && worker->quick_read(worker->dynamic_shadow, address))
+      return;
     worker->shared_access(worker->dynamic_shadow, address, bytes, access, place);
   } else if (worker->static_shadow.holds(address)) {
+    if (bytes == 4 && access == reading && aligned && worker->quick_read(worker->static_shadow, address))
+      return;
     worker->shared_access(worker->static_shadow, address, bytes, access, place);
   } else if (!worker->memory->holds(address, bytes)) {
     worker->slow_access(address, bytes, access, place);

@@ -46,7 +46,10 @@ class Program {
                ? variable
                : no_variable;
   }
-  [[nodiscard]] std::size_t variable_count() const noexcept { return variables_.size(); }
+  /// The offsets where the variable begins and ends.
+  [[nodiscard]] std::pair<std::size_t, std::size_t> extent(std::uint32_t variable) const {
+    return {variables_[variable].value, variables_[variable].value + variables_[variable].bytes};
+  }
   /// Whether code at the return address, in a launch of the kernel, may mean that variable: false for another
   /// kernel's, into which an index beyond the own array's end leads. Slow.
   [[nodiscard]] bool belongs(std::uint32_t variable, const void* kernel, const void* return_address) const;

@@ -51,6 +51,8 @@ Worker::Worker() : threads_(max_threads), warps_(max_threads / 32), copies_(max_
   memory = &DeviceMemory::instance();
   const ThreadLocalImage image = Program::instance().thread_local_image();
   static_shadow.map(image.start, image.bytes);
+  room_.assign(static_shadow.bytes() + 4, 0);
+  program_ = reinterpret_cast<std::uintptr_t>(Program::instance().address(0));
 }
 
 Worker::~Worker() {
@@ -105,9 +107,9 @@ void Worker::prepare(const Job& new_job, std::uint64_t number) {
                            i / (launch.block.x * launch.block.y)};
       threads_[i].number = static_cast<std::uint16_t>(i);
     }
-    if (belongs_to_ != launch.kernel) {
-      belongs_.assign(Program::instance().variable_count(), 0);
-      belongs_to_ = launch.kernel;
+    if (room_of_ != launch.kernel) {
+      std::fill(room_.begin(), room_.end(), static_cast<unsigned char>(0));
+      room_of_ = launch.kernel;
     }
     job = &new_job;
     job_serial = new_job.serial;

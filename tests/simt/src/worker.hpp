@@ -130,6 +130,16 @@ class Worker {
   void yield(const void* place);
 
   // Accesses (access.cpp), by the running thread.
+  /// True for a read of a whole word that is certainly right and tells nothing that is not known yet: most
+  /// are so.
+  bool quick_read(Shadow& shadow, std::uintptr_t address) const {
+    if (&shadow == &static_shadow
+            ? room_[address - shadow.start()] < 4
+            : address - reinterpret_cast<std::uintptr_t>(dynamic_memory) + 4 > dynamic_bytes) {
+      return false;
+    }
+    return nothing_new(shadow.word(address));
+  }
   void shared_access(Shadow& shadow, std::uintptr_t address, std::size_t bytes, unsigned access,
                      const void* place);
   void slow_access(std::uintptr_t address, std::size_t bytes, unsigned access, const void* place);
@@ -170,8 +180,20 @@ class Worker {
   void order(Warp& warp, unsigned mask);
   void diagnose();
   std::string describe(std::uintptr_t address) const;
-  bool belongs(std::uint32_t variable, const void* place);
+  bool in_own_variable(std::uintptr_t address, std::size_t bytes, const void* place);
+  bool nothing_new(const Cell& cell) const {
+    const unsigned self = current->number;
+    const bool right = cell.write_time >= block_start_ && !(cell.writer & (Cell::split | Cell::pending)) &&
+                       (cell.write_time < barrier_time_ || (cell.writer & Cell::thread_bits) == self);
+    const bool known =
+        cell.read_time == clock_ && (cell.read_warp == Cell::many_warps ||
+                                     (cell.read_warp == self >> 5 && (cell.readers >> (self & 31) & 1)));
+    return right && known;
+  }
   bool ordered(unsigned other, std::uint32_t time) const;
+  std::uint32_t offset(const void* place) const {
+    return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(place) - program_);
+  }
   void read_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access, const void* place);
   void write_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access, const void* place);
   void split(Shadow& shadow, std::uintptr_t address, Cell& word);
@@ -179,8 +201,11 @@ class Worker {
                                 const void* place, const std::string& why, const std::string& other = {},
                                 Place other_place = {});
 
-  std::vector<unsigned char> belongs_;  // per thread-local variable: known to be the running kernel's
-  const void* belongs_to_ = nullptr;
+  // For each byte of the static shared memory: how many bytes from there on, at most 255, lie in a variable
+  // that is known to be the running kernel's.
+  std::vector<unsigned char> room_;
+  const void* room_of_ = nullptr;
+  std::uintptr_t program_ = 0;  // where its code begins
   boost::context::detail::fcontext_t scheduler_ = nullptr;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;
