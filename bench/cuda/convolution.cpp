@@ -16,11 +16,12 @@ void add_convolution(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch) 
   const Shape filters{dst[1], src[1] / params.groups, w.kernel_y, w.kernel_x};
   const double flops = 2.0 * static_cast<double>(dst.count()) * static_cast<double>(filters.count() / dst[1]);
   const double bytes = bytes_of<T>(src.count() + filters.count() + dst.count());
+  const Geometry geometry{src, dst[1], params.groups, w};
   const auto peers = [=](Room& room, ConvolutionPass pass, Way ours) {
     return beside(std::move(ours), convolution_peers(room, dtype_of<T>, pass, src, dst[1], params));
   };
   jobs.all.push_back(
-      {"conv2d_forward", layer.name, batch, dtype_of<T>, bytes, flops, [=](Room& room) {
+      {"conv2d_forward", layer.name, batch, dtype_of<T>, bytes, flops, geometry, [=](Room& room) {
          const auto x = room.random<T>(src, Layout::nhwc), f = room.random<T>(filters, Layout::nhwc),
                     bias = room.random<T>({dst[1]}), y = room.result<T>(dst, Layout::nhwc);
          return peers(room, ConvolutionPass::forward, {"ours", [=, &room] {
@@ -29,7 +30,7 @@ void add_convolution(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch) 
                                                        }});
        }});
   jobs.all.push_back(
-      {"conv2d_reverse_data", layer.name, batch, dtype_of<T>, bytes, flops, [=](Room& room) {
+      {"conv2d_reverse_data", layer.name, batch, dtype_of<T>, bytes, flops, geometry, [=](Room& room) {
          const auto y = room.random<T>(dst, Layout::nhwc), f = room.random<T>(filters, Layout::nhwc),
                     x = room.result<T>(src, Layout::nhwc);
          return peers(room, ConvolutionPass::reverse_data, {"ours", [=, &room] {
@@ -38,7 +39,7 @@ void add_convolution(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch) 
                                                             }});
        }});
   jobs.all.push_back(
-      {"conv2d_reverse_weights", layer.name, batch, dtype_of<T>, bytes, flops, [=](Room& room) {
+      {"conv2d_reverse_weights", layer.name, batch, dtype_of<T>, bytes, flops, geometry, [=](Room& room) {
          const auto x = room.random<T>(src, Layout::nhwc), y = room.random<T>(dst, Layout::nhwc),
                     f = room.result<T>(filters, Layout::nhwc);
          return peers(room, ConvolutionPass::reverse_weights,
@@ -53,26 +54,27 @@ void add_linear(Jobs& jobs, const Layer<node::Linear>& layer, Index batch) {
   const Shape src{batch, layer.src[1]}, dst{batch, layer.dst[1]}, weights{layer.dst[1], layer.src[1]};
   const double flops = 2.0 * static_cast<double>(batch) * static_cast<double>(weights.count());
   const double bytes = bytes_of<T>(src.count() + weights.count() + dst.count());
+  const Geometry geometry{src, dst[1]};
   const auto peers = [=](Room& room, ProductPass pass, Way ours) {
     return beside(std::move(ours), product_peers(room, dtype_of<T>, pass, batch, src[1], dst[1]));
   };
-  jobs.all.push_back({"linear_forward", layer.name, batch, dtype_of<T>, bytes, flops, [=](Room& room) {
-                        const auto x = room.random<T>(src), w = room.random<T>(weights),
-                                   bias = room.random<T>({dst[1]}), y = room.result<T>(dst);
-                        return peers(room, ProductPass::forward,
-                                     {"ours", [=, &room] {
-                                        linear_forward<T, Cuda>(room.context(), *x, *w, *bias, y->view());
-                                      }});
-                      }});
   jobs.all.push_back(
-      {"linear_reverse_data", layer.name, batch, dtype_of<T>, bytes, flops, [=](Room& room) {
+      {"linear_forward", layer.name, batch, dtype_of<T>, bytes, flops, geometry, [=](Room& room) {
+         const auto x = room.random<T>(src), w = room.random<T>(weights), bias = room.random<T>({dst[1]}),
+                    y = room.result<T>(dst);
+         return peers(
+             room, ProductPass::forward,
+             {"ours", [=, &room] { linear_forward<T, Cuda>(room.context(), *x, *w, *bias, y->view()); }});
+       }});
+  jobs.all.push_back(
+      {"linear_reverse_data", layer.name, batch, dtype_of<T>, bytes, flops, geometry, [=](Room& room) {
          const auto y = room.random<T>(dst), w = room.random<T>(weights), x = room.result<T>(src);
          return peers(
              room, ProductPass::reverse_data,
              {"ours", [=, &room] { linear_reverse_data<T, Cuda>(room.context(), *y, *w, x->view()); }});
        }});
   jobs.all.push_back(
-      {"linear_reverse_weights", layer.name, batch, dtype_of<T>, bytes, flops, [=](Room& room) {
+      {"linear_reverse_weights", layer.name, batch, dtype_of<T>, bytes, flops, geometry, [=](Room& room) {
          const auto x = room.random<T>(src), y = room.random<T>(dst), w = room.result<T>(weights);
          return peers(room, ProductPass::reverse_weights, {"ours", [=, &room] {
                                                              linear_reverse_weights<T, Cuda>(

@@ -93,8 +93,19 @@ void gather(Options& options) {
 }
 
 nlohmann::json counted(const Job& job) {
-  return {{"op", job.op},       {"layer", job.layer}, {"batch", job.batch}, {"dtype", name_of(job.dtype)},
-          {"bytes", job.bytes}, {"flops", job.flops}};
+  const Geometry& g = job.geometry;
+  nlohmann::json src = nlohmann::json::array();
+  for (std::size_t i = 0; i < g.src.rank(); ++i) src.push_back(g.src[i]);
+  nlohmann::json entry{
+      {"op", job.op},       {"layer", job.layer}, {"batch", job.batch}, {"dtype", name_of(job.dtype)},
+      {"bytes", job.bytes}, {"flops", job.flops}, {"src", src}};
+  if (g.maps > 0) entry.update({{"maps", g.maps}, {"groups", g.groups}});
+  if (g.window)
+    entry.update({{"kernel", {g.window->kernel_y, g.window->kernel_x}},
+                  {"stride", {g.window->stride_y, g.window->stride_x}},
+                  {"padding", {g.window->padding.top, g.window->padding.left}},
+                  {"ceil", g.window->rounding == Rounding::ceil}});
+  return entry;
 }
 
 nlohmann::json measured(const Figure& figure) {

@@ -13,8 +13,8 @@ namespace deconv::bench {
 namespace {
 
 /// What a way's runs may take in all, and how many there are at most and least.
-constexpr double budget_ms = 120;
-constexpr int most_runs = 60, least_runs = 7, warm_ups = 3;
+constexpr double budget_ms = 60;
+constexpr int most_runs = 40, least_runs = 7, warm_ups = 3;
 
 void check(cudaError_t error, const char* what) {
   require<DeviceError>(error == cudaSuccess, what, ": ", cudaGetErrorString(error));

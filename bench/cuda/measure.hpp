@@ -12,6 +12,7 @@
 #include "deconv/core/context.hpp"
 #include "deconv/core/dtype.hpp"
 #include "deconv/core/tensor.hpp"
+#include "deconv/ops/window2d.hpp"
 
 namespace deconv::bench {
 
@@ -32,6 +33,13 @@ using Ways = std::vector<Way>;
 
 class Room;
 
+/// What a job works on, for rivals outside this program.
+struct Geometry {
+  Shape src;
+  Index maps = 0, groups = 1;  ///< outputs of a convolution or a linear layer
+  std::optional<Window2d> window = {};
+};
+
 /// One op on one layer. `bytes` and `flops` are what the op's doc comment counts, the same for every way to
 /// do it.
 struct Job {
@@ -40,6 +48,7 @@ struct Job {
   Index batch = 1;
   DType dtype = DType::float32;
   double bytes = 0, flops = 0;
+  Geometry geometry;
   /// Makes operands and ways, ours first and then the peers'; called only where the job is measured.
   std::function<Ways(Room&)> prepare;
 };

@@ -21,7 +21,7 @@ namespace {
 template <class T>
 void add_moves(Jobs& jobs, const std::string& name, const Shape& shape) {
   const auto add = [&](const char* op, double bytes, std::function<Ways(Room&)> prepare) {
-    jobs.all.push_back({op, name, shape[0], dtype_of<T>, bytes, 0, std::move(prepare)});
+    jobs.all.push_back({op, name, shape[0], dtype_of<T>, bytes, 0, {shape}, std::move(prepare)});
   };
   const double once = bytes_of<T>(shape.count());
   for (const Layout from : {Layout::nhwc, Layout::nchw}) {
@@ -82,7 +82,7 @@ template <class T>
 void add_pictures(Jobs& jobs, const std::string& name, const Shape& shape) {
   const double bytes = bytes_of<std::uint8_t>(shape.count()) + bytes_of<T>(shape.count());
   const PixelParams params{PixelOrder::reversed, 1, {103.9, 116.8, 123.7}, {1, 1, 1}, 0, 0};
-  jobs.all.push_back({"image_to_planes", name, shape[0], dtype_of<T>, bytes, 0, [=](Room& room) {
+  jobs.all.push_back({"image_to_planes", name, shape[0], dtype_of<T>, bytes, 0, {shape}, [=](Room& room) {
                         const auto x = room.random<std::uint8_t>(shape, Layout::nhwc);
                         const auto y = room.result<T>(shape, Layout::nhwc);
                         return Ways{{"ours", [=, &room] {
@@ -95,7 +95,7 @@ void add_pictures(Jobs& jobs, const std::string& name, const Shape& shape) {
 template <class T>
 void add_studies(Jobs& jobs, const std::string& name, const Shape& shape) {
   jobs.all.push_back(
-      {"fill_patches", name, shape[0], dtype_of<T>, bytes_of<T>(shape.count()), 0, [=](Room& room) {
+      {"fill_patches", name, shape[0], dtype_of<T>, bytes_of<T>(shape.count()), 0, {shape}, [=](Room& room) {
          const auto x = room.random<T>(shape.with(0, 1), Layout::nhwc), grey = room.random<T>({shape[1]}),
                     y = room.result<T>(shape, Layout::nhwc);
          const Index edge = std::max<Index>(shape[2] / 5, 1);
@@ -106,7 +106,7 @@ void add_studies(Jobs& jobs, const std::string& name, const Shape& shape) {
   const Shape units{shape[0], 512};
   const double bytes = bytes_of<T>(units.count()) + bytes_of<std::int32_t>(units.count());
   jobs.all.push_back(
-      {"running_top_k", name, shape[0], dtype_of<T>, bytes, 0, [=](Room& room) {
+      {"running_top_k", name, shape[0], dtype_of<T>, bytes, 0, {shape}, [=](Room& room) {
          const auto values = room.random<T>(units);
          const auto places = room.random<std::int32_t>(units);
          const auto hits =

@@ -27,8 +27,14 @@ struct Adder {
   Shape shape;
   void operator()(const char* op, double operands, std::function<Ways(Room&)> prepare,
                   double extra_bytes = 0) const {
-    jobs.all.push_back({op, layer, shape[0], dtype_of<T>, operands * bytes_of<T>(shape.count()) + extra_bytes,
-                        0, std::move(prepare)});
+    jobs.all.push_back({op,
+                        layer,
+                        shape[0],
+                        dtype_of<T>,
+                        operands * bytes_of<T>(shape.count()) + extra_bytes,
+                        0,
+                        {shape},
+                        std::move(prepare)});
   }
 };
 

@@ -29,7 +29,7 @@ void add_max_pool(Jobs& jobs, const Layer<node::MaxPool2d>& layer, Index batch) 
   const Pooled<T> p{layer.src.with(0, batch), layer.dst.with(0, batch), layer.node.params};
   const Window2d w = p.params.window;
   const auto add = [&](const char* op, double bytes, std::function<Ways(Room&)> prepare) {
-    jobs.all.push_back({op, layer.name, batch, dtype_of<T>, bytes, 0, std::move(prepare)});
+    jobs.all.push_back({op, layer.name, batch, dtype_of<T>, bytes, 0, {p.src, 0, 1, w}, std::move(prepare)});
   };
   for (const bool switched : {true, false})
     add(switched ? "max_pool2d_switches" : "max_pool2d", switched ? p.with_switches : p.plain,
@@ -79,14 +79,14 @@ void add_global_pool(Jobs& jobs, const std::string& name, const Shape& planes, I
   whole.kernel_y = src[2];
   whole.kernel_x = src[3];
   jobs.all.push_back(
-      {"global_average_pool", name, batch, dtype_of<T>, bytes, 0, [=](Room& room) {
+      {"global_average_pool", name, batch, dtype_of<T>, bytes, 0, {src}, [=](Room& room) {
          const auto x = room.random<T>(src, Layout::nhwc), y = room.result<T>(dst, Layout::nhwc);
          return beside(
              {"ours", [=, &room] { global_average_pool_forward<T, Cuda>(room.context(), *x, y->view()); }},
              pool_peers(room, dtype_of<T>, Pass::forward, Pool::average, src, whole));
        }});
   jobs.all.push_back(
-      {"global_average_pool_reverse", name, batch, dtype_of<T>, bytes, 0, [=](Room& room) {
+      {"global_average_pool_reverse", name, batch, dtype_of<T>, bytes, 0, {src}, [=](Room& room) {
          const auto x = room.result<T>(src, Layout::nhwc), y = room.random<T>(dst, Layout::nhwc);
          return beside(
              {"ours", [=, &room] { global_average_pool_reverse<T, Cuda>(room.context(), *y, x->view()); }},
