@@ -114,11 +114,15 @@ nlohmann::json measured(const Figure& figure) {
       {"way", figure.way}, {"median_ms", figure.median_ms}, {"min_ms", figure.min_ms}, {"runs", figure.runs}};
 }
 
+/// A program that is stopped while it writes leaves the file before whole.
 void write(const std::string& path, const nlohmann::json& content) {
   if (path.empty()) return;
-  std::ofstream out(path);
+  const std::string unfinished = path + ".part";
+  std::ofstream out(unfinished);
   out << content.dump(1) << '\n';
-  require<IoError>(out.good(), path, ": cannot be written");
+  out.close();
+  require<IoError>(out.good() && std::rename(unfinished.c_str(), path.c_str()) == 0, path,
+                   ": cannot be written");
 }
 
 /// A job's figures as one line of the table and one object of the file.

@@ -194,7 +194,9 @@ def main():
                   entry.get("note") or (f"{best:9.4f} ms" if best is not None else "nothing of the kind"), flush=True)
             torch.cuda.empty_cache()
             if options.json:
-                options.json.write_text(json.dumps(content, indent=1))
+                unfinished = options.json.with_suffix(".part")  # whoever stops us finds a whole file
+                unfinished.write_text(json.dumps(content, indent=1))
+                unfinished.replace(options.json)
     return 0
 
 
