@@ -67,8 +67,13 @@ __global__ void __launch_bounds__(layout_threads)
 #pragma unroll
   for (int i = 0; i < layout_elements / W; i += layout_threads) {
     const int2 at = write_place(i + static_cast<int>(threadIdx.x));
-    if (at.y < there_rows && at.x < there_columns)
-      store_vector<W>(to + at.x * rows + at.y, load_vector<W>(tile + tile_slot<B>(at.y, at.x)));
+    if (at.y < there_rows && at.x < there_columns) {
+      const B* stands = tile + tile_slot<B>(at.y, at.x);
+      if constexpr (W == vector_width<B>)
+        copy_sixteen_bytes(stands, to + at.x * rows + at.y);
+      else
+        to[at.x * rows + at.y] = *stands;
+    }
   }
 }
 

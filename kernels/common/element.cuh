@@ -57,4 +57,11 @@ __device__ inline void store_vector(T* data, const Vector<T, N>& value) {
   *reinterpret_cast<Vector<T, N>*>(data) = value;
 }
 
+/// Moves 16 bytes as they are, one load and one store for certain: the compiler may take a Vector that stands
+/// between the two apart.
+template <class T>
+__device__ inline void copy_sixteen_bytes(const T* from, T* to) {
+  *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(from);
+}
+
 }  // namespace deconv::cuda
