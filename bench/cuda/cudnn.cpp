@@ -90,7 +90,8 @@ const float one = 1, zero = 0;
 
 std::string cudnn_version() {
   const std::size_t v = cudnnGetVersion();
-  return message("cuDNN ", v / 10000, '.', v % 10000 / 100, '.', v % 100);
+  const std::size_t major = v < 10000 ? 1000 : 10000;
+  return message("cuDNN ", v / major, '.', v % major / 100, '.', v % 100);
 }
 
 Ways convolution_peers(Room& room, DType dtype, ConvolutionPass pass, const Shape& src, Index maps,
@@ -124,12 +125,14 @@ Ways convolution_peers(Room& room, DType dtype, ConvolutionPass pass, const Shap
     const auto search_memory = room.memory(most);
     constexpr int asked = 16;
     int met = 0;
+    // The search may name another maths mode beside an algorithm; what runs is the descriptor's.
     const auto best = [&](const auto& results) {
-      for (int i = 0; i < met; ++i) {
-        const auto& r = results[static_cast<std::size_t>(i)];
-        if (r.status == CUDNN_STATUS_SUCCESS && r.mathType == CUDNN_FMA_MATH)
-          return std::pair(r.algo, r.memory);
-      }
+      for (const bool only_asked : {true, false})
+        for (int i = 0; i < met; ++i) {
+          const auto& r = results[static_cast<std::size_t>(i)];
+          const bool asked_for = r.mathType == CUDNN_FMA_MATH;
+          if (r.status == CUDNN_STATUS_SUCCESS && (asked_for || !only_asked)) return r;
+        }
       raise<DeviceError>("cuDNN has no algorithm for this");
     };
     if (pass == ConvolutionPass::forward) {
@@ -138,9 +141,13 @@ Ways convolution_peers(Room& room, DType dtype, ConvolutionPass pass, const Shap
                                                    c.get(), of_y.get(), y.get(), asked, &met, results.data(),
                                                    search_memory.get(), most),
             "looking for an algorithm");
-      const auto [algorithm, bytes] = best(results);
+      const auto algorithm = best(results).algo;
+      std::size_t bytes = 0;
+      check(cudnnGetConvolutionForwardWorkspaceSize(handle.get(), of_x.get(), of_f.get(), c.get(), of_y.get(),
+                                                    algorithm, &bytes),
+            "asking for a workspace's size");
       const auto scratch = room.memory(bytes);
-      return [=, algorithm = algorithm, bytes = bytes] {
+      return [=] {
         check(cudnnConvolutionForward(handle.get(), &one, of_x.get(), x.get(), of_f.get(), f.get(), c.get(),
                                       algorithm, scratch.get(), bytes, &zero, of_y.get(), y.get()),
               "cudnnConvolutionForward");
@@ -152,9 +159,13 @@ Ways convolution_peers(Room& room, DType dtype, ConvolutionPass pass, const Shap
                                                         y.get(), c.get(), of_x.get(), x.get(), asked, &met,
                                                         results.data(), search_memory.get(), most),
             "looking for an algorithm");
-      const auto [algorithm, bytes] = best(results);
+      const auto algorithm = best(results).algo;
+      std::size_t bytes = 0;
+      check(cudnnGetConvolutionBackwardDataWorkspaceSize(handle.get(), of_f.get(), of_y.get(), c.get(),
+                                                         of_x.get(), algorithm, &bytes),
+            "asking for a workspace's size");
       const auto scratch = room.memory(bytes);
-      return [=, algorithm = algorithm, bytes = bytes] {
+      return [=] {
         check(cudnnConvolutionBackwardData(handle.get(), &one, of_f.get(), f.get(), of_y.get(), y.get(),
                                            c.get(), algorithm, scratch.get(), bytes, &zero, of_x.get(),
                                            x.get()),
@@ -166,9 +177,13 @@ Ways convolution_peers(Room& room, DType dtype, ConvolutionPass pass, const Shap
                                                         y.get(), c.get(), of_f.get(), f.get(), asked, &met,
                                                         results.data(), search_memory.get(), most),
           "looking for an algorithm");
-    const auto [algorithm, bytes] = best(results);
+    const auto algorithm = best(results).algo;
+    std::size_t bytes = 0;
+    check(cudnnGetConvolutionBackwardFilterWorkspaceSize(handle.get(), of_x.get(), of_y.get(), c.get(),
+                                                         of_f.get(), algorithm, &bytes),
+          "asking for a workspace's size");
     const auto scratch = room.memory(bytes);
-    return [=, algorithm = algorithm, bytes = bytes] {
+    return [=] {
       check(cudnnConvolutionBackwardFilter(handle.get(), &one, of_x.get(), x.get(), of_y.get(), y.get(),
                                            c.get(), algorithm, scratch.get(), bytes, &zero, of_f.get(),
                                            f.get()),
