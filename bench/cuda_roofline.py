@@ -61,7 +61,9 @@ def main():
         summary.append([op, len(mine), f"{sum(job['bytes'] for job in mine) / 1e9:.2f}",
                         f"{sum(job['flops'] for job in mine) / 1e12:.2f}" if mine[0]["flops"] else "",
                         " and ".join(bounds), f"{total * 1e3:.3f}"])
-        details += [f"### {op}", "", table(rows, ["layer", "MB", "GFLOP", "flop/byte", "bound", "least µs"]), ""]
+        heading = ["layer", "MB", "GFLOP", "flop/byte", "bound", "least µs"]
+        kept = range(6) if mine[0]["flops"] else (0, 1, 5)
+        details += [f"### {op}", "", table([[row[i] for i in kept] for row in rows], [heading[i] for i in kept]), ""]
     sections = ["## All layers together", "", table(summary, ["op", "layers", "GB", "TFLOP", "bound by", "least ms"]), "",
                 "## Layer by layer", "", *details]
     print(PAGE.format(batch=jobs[0]["batch"], dtype=jobs[0]["dtype"], card=options.card, bandwidth=options.bandwidth / 1e12,

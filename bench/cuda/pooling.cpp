@@ -2,6 +2,7 @@
 // unpooling reads signals and switches and writes the plane; averages move plane and outputs.
 #include "deconv/ops/average_pool2d.hpp"
 #include "deconv/ops/max_pool2d.hpp"
+#include "deconv/ops/max_unpool2d.hpp"
 #include "deconv/ops/unpool2d.hpp"
 #include "layers.hpp"
 #include "peers.hpp"
@@ -71,6 +72,41 @@ void add_max_pool(Jobs& jobs, const Layer<node::MaxPool2d>& layer, Index batch) 
   });
 }
 
+/// Maxima known by int64 indices, as ONNX and PyTorch hand them over, in the layout that those use.
+template <class T>
+void add_indices(Jobs& jobs, const Layer<node::MaxPool2d>& layer, Index batch) {
+  const Pooled<T> p{layer.src.with(0, batch), layer.dst.with(0, batch), layer.node.params};
+  const double index_bytes = bytes_of<std::int64_t>(p.dst.count());
+  const auto add = [&](const char* op, double bytes, std::function<Ways(Room&)> prepare) {
+    jobs.all.push_back(
+        {op, layer.name, batch, dtype_of<T>, bytes, 0, {p.src, 0, 1, p.params.window}, std::move(prepare)});
+  };
+  const auto pooled = [=](Room& room) {
+    const auto x = room.random<T>(p.src, Layout::nhwc), y = room.result<T>(p.dst, Layout::nhwc);
+    const auto s = make_switches(room, p.dst, p.params);
+    max_pool2d_forward<T, Cuda>(room.context(), *x, p.params, y->view(), s->view());
+    return s;
+  };
+  add("switches_to_indices", index_bytes + static_cast<double>(p.dst.count()), [=](Room& room) {
+    const auto s = pooled(room);
+    return Ways{{"ours", [=, &room] {
+                   (void)switches_to_indices<Cuda>(room.context(), s->view(), p.params, p.src);
+                 }}};
+  });
+  for (const bool back : {false, true})
+    add(back ? "max_unpool2d_reverse" : "max_unpool2d", p.plain + index_bytes, [=](Room& room) {
+      const auto x = room.random<T>(p.src), y = room.random<T>(p.dst);
+      const auto indices = std::make_shared<Tensor<std::int64_t, Cuda>>(
+          switches_to_indices<Cuda>(room.context(), pooled(room)->view(), p.params, p.src));
+      return Ways{{"ours", [=, &room] {
+                     if (back)
+                       max_unpool2d_reverse<T, Cuda>(room.context(), *x, *indices, y->view());
+                     else
+                       max_unpool2d<T, Cuda>(room.context(), *y, *indices, x->view());
+                   }}};
+    });
+}
+
 template <class T>
 void add_global_pool(Jobs& jobs, const std::string& name, const Shape& planes, Index batch) {
   const Shape src = planes.with(0, batch), dst{batch, src[1], 1, 1};
@@ -96,7 +132,10 @@ void add_global_pool(Jobs& jobs, const std::string& name, const Shape& planes, I
 
 const Family family([](Jobs& jobs) {
   for (const auto& layer : max_pools(jobs.tiny))
-    jobs.each([&]<class T>(Index batch) { add_max_pool<T>(jobs, layer, batch); });
+    jobs.each([&]<class T>(Index batch) {
+      add_max_pool<T>(jobs, layer, batch);
+      add_indices<T>(jobs, layer, batch);
+    });
   // Class-activation networks pool the last convolution's planes; there is one of those a network.
   for (const auto& layer : max_pools(jobs.tiny))
     if (layer.name.ends_with("pool5"))

@@ -16,7 +16,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 OPS = ["conv2d_forward", "conv2d_reverse_data", "conv2d_reverse_weights", "linear_forward", "max_pool2d_switches",
-       "unpool2d_sum", "unpool2d_last", "average_pool2d", "lrn_across_forward", "lrn_across_reverse", "relu_forward",
+       "unpool2d_sum", "unpool2d_last", "max_unpool2d", "average_pool2d", "lrn_across_forward", "lrn_across_reverse", "relu_forward",
        "relu_reverse_gradient", "softmax_forward", "log_softmax_forward", "softmax_cross_entropy_forward",
        "batch_norm_forward", "add_forward", "dropout_forward", "copy_layout_to_nchw", "copy_layout_to_nhwc", "convert",
        "concat_forward", "pad2d_forward", "sgd_update"]
@@ -55,7 +55,7 @@ def ways_of(job, torch, device="cuda"):
         elif op == "linear_forward":
             w, bias = make(job["maps"], src[1]), make(job["maps"])
             ways[layout] = lambda x=x: F.linear(x, w, bias)
-        elif op in ("max_pool2d_switches", "unpool2d_sum", "unpool2d_last", "average_pool2d"):
+        elif op in ("max_pool2d_switches", "unpool2d_sum", "unpool2d_last", "max_unpool2d", "average_pool2d"):
             kernel, stride, padding, ceil = job["kernel"], job["stride"], job["padding"], job["ceil"]
             pool = lambda x=x: F.max_pool2d(x, kernel, stride, padding, 1, ceil, return_indices=True)
             if op == "max_pool2d_switches":
