@@ -70,7 +70,7 @@ inline constexpr int max_pool_rows = 2;
 
 /// Windows of Kernel x Kernel, strides Stride, no dilation. S is the switches' type, or void for none.
 template <class T, int N, class S, int Kernel, int Stride>
-__global__ void __launch_bounds__(box_threads, N <= 4 ? 3 : 1)
+__global__ void __launch_bounds__(box_threads, N <= 4 ? 2 : 1)
     max_pool_square(Box box, Geometry g, Index inner, const T* src, T* dst, S* switches) {
   const std::uint32_t item = item_of_thread();
   if (item >= box.count) return;
