@@ -40,7 +40,7 @@ if(DECONV_BENCH_PEERS)
   else()
     deconv_python_nvidia(cublas_folder cublas cu13)
     find_path(CUBLAS_INCLUDE_DIR cublas_v2.h HINTS "${cublas_folder}/include" DOC "Folder that holds cublas_v2.h")
-    find_library(CUBLAS_LIBRARY NAMES cublas libcublas.so.13 libcublas.so.12 HINTS "${cublas_folder}/lib"
+    find_library(CUBLAS_LIBRARY NAMES cublas libcublas.so.13 libcublas.so.12 NAMES_PER_DIR HINTS "${cublas_folder}/lib"
                  DOC "The cuBLAS library")
     mark_as_advanced(CUBLAS_INCLUDE_DIR CUBLAS_LIBRARY)
     if(CUBLAS_INCLUDE_DIR AND CUBLAS_LIBRARY)

@@ -11,8 +11,8 @@ deconv_python_nvidia(cudnn_folder cudnn)
 find_path(CUDNN_INCLUDE_DIR cudnn.h
           HINTS ENV CUDNN_HOME "${cudnn_folder}" ${CUDAToolkit_INCLUDE_DIRS} PATH_SUFFIXES include
           DOC "Folder that holds cudnn.h")
-# A Python package has no link without a version.
-find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 libcudnn.so.8
+# A Python package has no link without a version. Header and library are taken from one folder.
+find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 libcudnn.so.8 NAMES_PER_DIR
              HINTS ENV CUDNN_HOME "${cudnn_folder}" ${CUDAToolkit_LIBRARY_DIR} PATH_SUFFIXES lib64 lib
              DOC "The cuDNN library")
 mark_as_advanced(CUDNN_INCLUDE_DIR CUDNN_LIBRARY)
