@@ -135,7 +135,7 @@ def page(figures, rows):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ", 1)[1])
+    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ", 1)[1].replace("%", "%%"))
     parser.add_argument("figures", nargs="+", type=pathlib.Path)
     parser.add_argument("--torch", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)

@@ -35,7 +35,7 @@ Written by `bench/cuda_roofline.py`; layers of equal geometry stand once, under 
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ", 1)[1])
+    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ", 1)[1].replace("%", "%%"))
     parser.add_argument("counted", type=pathlib.Path)
     parser.add_argument("--measured", nargs="*", type=pathlib.Path, default=[])
     parser.add_argument("--bandwidth", type=float, default=4.8e12, help="bytes a second")

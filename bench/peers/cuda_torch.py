@@ -157,7 +157,7 @@ def jobs_of(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ", 1)[1])
+    parser = argparse.ArgumentParser(usage=__doc__.split("usage: ", 1)[1].replace("%", "%%"))
     parser.add_argument("--jobs", type=pathlib.Path)
     parser.add_argument("--bench", type=pathlib.Path, default=ROOT / "build/gpu/bench/bench_cuda")
     parser.add_argument("--batch", default="128")
