@@ -87,23 +87,22 @@ class FilterRows {
  public:
   /// weights: the block's first filter, of which there are `left`, each of `depth` values.
   __device__ FilterRows(const T* weights, int left, int depth, int first_depth)
-      : filter_(weights + static_cast<Index>(Items::place(0)) * depth),
+      : filter_(weights + static_cast<Index>(Items::place(0)) * depth + first_depth + Items::depth(0)),
         left_(left - Items::place(0)),
-        depth_(depth) {
-#pragma unroll
-    for (int item = 0; item < Items::items; ++item) at_[Items::slot(item)] = first_depth + Items::depth(item);
-  }
+        depth_(depth),
+        // A thread without filters stands behind the end.
+        rest_(left_ > 0 ? depth - first_depth - Items::depth(0) : 0) {}
 
   __device__ void fetch() {
 #pragma unroll
     for (int item = 0; item < Items::items; ++item) {
-      const int at = at_[Items::slot(item)], further = Items::further(item);
+      const int further = Items::further(item), deeper = Items::deeper(item);
       values_[item] = zeros<T, Width>();
-      if (further < left_ && at < depth_ && Items::active(item))
-        values_[item] = load_vector<Width>(filter_ + static_cast<Index>(further) * depth_ + at);
+      if ((further == 0 || further < left_) && deeper < rest_ && Items::active(item))
+        values_[item] = load_vector<Width>(filter_ + static_cast<Index>(further) * depth_ + deeper);
     }
-#pragma unroll
-    for (int slot = 0; slot < Items::slots; ++slot) at_[slot] += Tile::depth;
+    filter_ += Tile::depth;
+    rest_ -= Tile::depth;
   }
 
   __device__ void put(float* panel) const {
@@ -114,8 +113,7 @@ class FilterRows {
 
  private:
   const T* filter_;
-  int left_, depth_;
-  int at_[Items::slots];
+  int left_, depth_, rest_;
   Vector<T, Width> values_[Items::items];
 };
 
@@ -136,8 +134,7 @@ class FilterTaps {
         row_(y.tap_step * kernel_x),
         column_(x.tap_step),
         channels_(channels),
-        taps_y_(y.taps),
-        inside_(Items::place() < left) {
+        taps_y_(Items::place() < left ? y.taps : 0) {
 #pragma unroll
     for (int item = 0; item < Items::items; ++item)
       at_[item] = radix_.digits(static_cast<unsigned>(first_depth + Items::depth(item)));
@@ -148,7 +145,7 @@ class FilterTaps {
     for (int item = 0; item < Items::items; ++item) {
       const Digits& tap = at_[item];
       values_[item] = zeros<T, Width>();
-      if (inside_ && tap.high < taps_y_ && Items::active(item))
+      if (tap.high < taps_y_ && Items::active(item))
         values_[item] = load_vector<Width>(weights_ + static_cast<Index>(tap.low) * filter_ +
                                            (tap.high * row_ + tap.middle * column_) * channels_);
       radix_.advance(at_[item], Tile::depth);
@@ -165,7 +162,6 @@ class FilterTaps {
   Radix radix_;
   const T* weights_;
   int filter_, row_, column_, channels_, taps_y_;
-  bool inside_;
   Digits at_[Items::items];
   Vector<T, Width> values_[Items::items];
 };
@@ -181,15 +177,14 @@ class SignalColumns {
   __device__ SignalColumns(const T* diff_dst, int pitch, int pixels, int filters)
       : diff_dst_(diff_dst + static_cast<Index>(Items::depth(0)) * pitch + Items::place()),
         pitch_(pitch),
-        pixels_(pixels - Items::depth(0)),
-        inside_(Items::place() < filters) {}
+        pixels_(Items::place() < filters ? pixels - Items::depth(0) : 0) {}
 
   __device__ void fetch() {
 #pragma unroll
     for (int item = 0; item < Items::items; ++item) {
       const int deeper = Items::deeper(item);
       values_[item] = zeros<T, Width>();
-      if (inside_ && deeper < pixels_ && Items::active(item))
+      if (deeper < pixels_ && Items::active(item))
         values_[item] = load_vector<Width>(diff_dst_ + static_cast<Index>(deeper) * pitch_);
     }
     diff_dst_ += static_cast<Index>(Tile::depth) * pitch_;
@@ -205,7 +200,6 @@ class SignalColumns {
  private:
   const T* diff_dst_;
   int pitch_, pixels_;
-  bool inside_;
   Vector<T, Width> values_[Items::items];
 };
 
@@ -232,12 +226,14 @@ class PixelTaps {
     x_ = (tap - tap_y * x.kernel) * x.dilation - x.pad;
     const Index plane = static_cast<Index>(y.write) * x.write;
     const Index image = first / plane;
-    src_ = src + image * (static_cast<Index>(height_) * width_ * pitch) + (column - tap * channels);
-    images_ = images - static_cast<int>(image);
+    src_ = src + images * (static_cast<Index>(height_) * width_ * pitch) + (column - tap * channels);
+    const int left = images - static_cast<int>(image);
     const auto rest = static_cast<unsigned>(first - image * plane);
 #pragma unroll
-    for (int item = 0; item < Items::items; ++item)
+    for (int item = 0; item < Items::items; ++item) {
       at_[item] = radix_.digits(rest + static_cast<unsigned>(Items::depth(item)));
+      at_[item].high -= left;
+    }
   }
 
   __device__ void fetch() {
@@ -245,11 +241,13 @@ class PixelTaps {
     for (int item = 0; item < Items::items; ++item) {
       const Digits& pixel = at_[item];
       const int y = pixel.middle * stride_y_ + y_, x = pixel.low * stride_x_ + x_;
-      const bool inside = pixel.high < images_ && static_cast<unsigned>(y) < static_cast<unsigned>(height_) &&
+      const bool inside = pixel.high < 0 && static_cast<unsigned>(y) < static_cast<unsigned>(height_) &&
                           static_cast<unsigned>(x) < static_cast<unsigned>(width_) && Items::active(item);
-      const int from = (pixel.high * height_ + y) * width_ + x;
       values_[item] = zeros<T, Width>();
-      if (inside) values_[item] = load_vector<Width>(src_ + static_cast<Index>(from) * pitch_);
+      if (inside) {
+        const int from = (pixel.high * height_ + y) * width_ + x;
+        values_[item] = load_vector<Width>(src_ + static_cast<Index>(from) * pitch_);
+      }
       radix_.advance(at_[item], Tile::depth);
     }
   }
@@ -262,8 +260,8 @@ class PixelTaps {
 
  private:
   Radix radix_;
-  const T* src_;  ///< the image of the block's first pixel, at the thread's channel
-  int pitch_, height_, width_, stride_y_, stride_x_, images_;
+  const T* src_;  ///< behind the last image, at the thread's channel; images count up to 0
+  int pitch_, height_, width_, stride_y_, stride_x_;
   int y_, x_;  ///< where the thread's tap of output pixel (0, 0) reads
   Digits at_[Items::items];
   Vector<T, Width> values_[Items::items];

@@ -73,11 +73,9 @@ void conv2d_reverse_weights(const Context<Cuda>& context, TensorView<const T, Cu
   product.most_splits = most_splits(g.target.count);
   const TileChoice choice = tuning::choose(product, wanted);
   g.splits = static_cast<unsigned>(choice.splits);
-  // Pixels of one split are counted in 32 bits, in diff_dst and in src.
-  const Index share = g.pixels / choice.splits + 256;
-  const Index touched = std::min<Index>(g.images, share / std::max<Index>(1, diff_dst[2] * diff_dst[3]) + 2);
-  kernel_count(share, "a sum");
-  kernel_count(touched * src[2] * src[3], "pixels of a split's images");
+  // Pixels are counted in 32 bits: those of a split in diff_dst, all of them in src.
+  kernel_count(g.pixels / choice.splits + 256, "a sum");
+  kernel_count(src[0] * src[2] * src[3], "a batch of pixels");
   // The kernel writes filters in nhwc; the sum of the parts turns them where nchw is wanted.
   const bool turns = diff_weights.layout() == Layout::nchw && params.window.taps() > 1 && g.src_group > 1;
   Tensor<float, Cuda> parts;

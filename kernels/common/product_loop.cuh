@@ -41,6 +41,7 @@ __device__ inline void multiply_tiles(int steps, RowLoader& rows, ColumnLoader& 
   columns.put(memory + column_panel);
   __syncthreads();
   // Two tiles a round, so that the stages' addresses are constants.
+#pragma unroll 1
   for (int left = steps; left > 0; left -= 2) {
     step(memory, memory + stage, left);
     if (left > 1) step(memory + stage, memory, left - 1);

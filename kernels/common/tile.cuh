@@ -76,8 +76,13 @@ struct DepthItems {
   __device__ static int place(int item) {
     return static_cast<int>(threadIdx.x) / low % Extent + further(item);
   }
+  /// Depths from a thread's first item to another.
+  __device__ static constexpr int deeper(int item) {
+    return (slabs == 1 ? 0 : one_place ? item * (Tile::threads / span) : item / per_slab) * (low * Width);
+  }
   __device__ static int depth(int item) {
-    return (slabs == 1 ? 0 : access(item) / span * (low * Width)) + access(item) % low * Width;
+    const int slab = slabs == 1 ? 0 : static_cast<int>(threadIdx.x) / span;
+    return slab * (low * Width) + static_cast<int>(threadIdx.x) % low * Width + deeper(item);
   }
   __device__ static bool active(int item) { return !guarded || access(item) < total; }
 
