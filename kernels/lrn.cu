@@ -46,11 +46,11 @@ void with_size(Index size, bool common, const Body& body) {
 template <class T, int Size, bool Common>
 void run_woven(const Context<Cuda>& context, TensorView<const T, Cuda> src, LrnCoefficients c, T* dst) {
   constexpr int N = vector_width<T>;
-  const Index pixels = src[2] * src[3], channels = src[1];
-  over_planes(src[0], 1, pixels, channels / N, [&](Index first, const Box& box) {
-    const Index at = first * pixels * channels;
-    launch(context, &lrn_across_woven<T, N, Size, Common>, grid_of(box), box_threads, 0, box, pixels,
-           channels, c, src.data() + at, dst + at);
+  const Index pixels = src[0] * src[2] * src[3], channels = src[1];
+  over_planes(pixels, 1, 1, channels / N, [&](Index first, const Box& box) {
+    const Index at = first * channels;
+    launch(context, &lrn_across_woven<T, N, Size, Common>, grid_of(box), box_threads, 0, box.count,
+           box.vectors, channels, c, src.data() + at, dst + at);
   });
 }
 
@@ -58,11 +58,12 @@ template <class T, int Size, bool Common>
 void run_woven_reverse(const Context<Cuda>& context, TensorView<const T, Cuda> src, LrnCoefficients c,
                        const T* diff_dst, T* diff_src) {
   constexpr int N = vector_width<T>;
-  const Index pixels = src[2] * src[3], channels = src[1];
-  over_planes(src[0], 1, pixels, channels / N, [&](Index first, const Box& box) {
-    const Index at = first * pixels * channels;
-    launch(context, &lrn_across_woven_reverse<T, N, Size, Common>, grid_of(box), box_threads, 0, box, pixels,
-           channels, c, src.data() + at, diff_dst + at, diff_src + at);
+  const Index pixels = src[0] * src[2] * src[3], channels = src[1];
+  over_planes(pixels, 1, 1, channels / N, [&](Index first, const Box& box) {
+    const Index at = first * channels;
+    const std::uint32_t warps = parts_of<std::uint32_t>(box.count, lrn_warp_vectors);
+    launch(context, &lrn_across_woven_reverse<T, N, Size, Common>, dim3(parts_of(warps, box_threads / 32)),
+           box_threads, 0, box.count, box.vectors, c, src.data() + at, diff_dst + at, diff_src + at);
   });
 }
 

@@ -2,16 +2,18 @@
 
 #include "common/element.cuh"
 #include "common/planes.cuh"
+#include "common/reduce.cuh"
 #include "deconv/ops/lrn_params.hpp"
 
 // Local response normalisation. Three ways to find an element's neighbours:
 //
-// nhwc, across channels, sizes 3 and 5: a thread owns one vector of a pixel's channels and reads those beside
-// it, which its neighbours read too: two of three loads come from L1. Sizes reach up to one vector to each
-// side, also in the reverse pass, whose ratios need the denominators of channels up to 2 away, and those the
-// values up to 4 away (a vector of floats):
+// nhwc, across channels, sizes 3 and 5: a thread owns one vector of a pixel's channels. Forward it reads
+// those beside it, which its neighbours read too: two of three loads come from L1.
 //
-//        [ . . v v ][ o o o o ][ v v . . ]     squares ─ sums of 5 ─ powers, all in registers
+//        [ . . v v ][ o o o o ][ v v . . ]     squares, sums of 5, powers: all in registers
+//
+// The reverse pass needs the denominators of neighbours, which are dear, so lanes hand each other squares and
+// ratios by shuffles. A warp loads 32 vectors in a row and finishes 30: the two at its ends lend theirs only.
 //
 // nchw, across channels, sizes 3 and 5: a thread owns one pixel and walks through a piece of its channels
 // with the last values in registers: each is read once, neighbouring threads read neighbouring pixels.
@@ -20,8 +22,8 @@
 // element, which adds up its region, neighbours in L1; the reverse pass writes powers and ratios to scratch
 // memory in between.
 //
-// Bytes: src and dst once; reverse src, diff_dst and diff_src once. Flops: forward about 14 instructions and
-// 2 square roots an element; reverse 36 and 4 (with half and bfloat16, whose vectors are longer, 30 and 3).
+// Bytes: src and dst once; reverse src, diff_dst and diff_src once. Flops: about 15 and 2 square roots an
+// element forward, 25 and 2 in reverse.
 namespace deconv::cuda {
 
 /// Which power the normaliser takes: some have a way of their own.
@@ -37,12 +39,11 @@ struct Normaliser {
   float power, next;
 };
 
-/// The reciprocal square root of the hardware is right to 2 units in the last place; 0, infinity and NaN come
-/// out as the formula has them.
+/// The reciprocal square root of the hardware is right to 2 units in the last place; infinity becomes 0 as in
+/// the formula, and 0, where only 0 can stand above it, NaN.
 __device__ inline Normaliser three_quarters_normaliser(float s) {
   const float root = rsqrtf(s);  // s^-1/2
-  const bool between = root > 0.0f && root < __builtin_huge_valf();
-  const float power = root * (between ? root * rsqrtf(root) : root);
+  const float power = root * (root > 0.0f ? root * rsqrtf(root) : root);
   return {power, power * (root * root)};
 }
 
@@ -58,14 +59,15 @@ __device__ inline Normaliser normaliser(const LrnCoefficients& c, float s) {
   return {power, power / s};
 }
 
-/// A pixel's channels from `channel - N` to `channel + 2 N`, as floats with 0 outside the tensor.
+/// The elements from N before `centre` to 2 N behind, as floats, with 0 for what is not of its pixel;
+/// `centre` is the pixel's channel `channel`.
 template <class T, int N>
-__device__ inline void load_beside(const T* pixel, Index channel, Index channels, float (&values)[3 * N]) {
+__device__ inline void load_beside(const T* centre, Index channel, Index channels, float (&values)[3 * N]) {
 #pragma unroll
   for (int part = 0; part < 3; ++part) {
-    const Index at = channel + (part - 1) * N;
+    const Index first = channel + (part - 1) * N;
     Vector<T, N> vector{};
-    if (at >= 0 && at < channels) vector = load_vector<N>(pixel + at);
+    if (first >= 0 && first < channels) vector = load_vector<N>(centre + (part - 1) * N);
 #pragma unroll
     for (int i = 0; i < N; ++i) values[part * N + i] = to_float(vector.at[i]);
   }
@@ -80,63 +82,95 @@ __device__ inline float squares_around(const float (&values)[Count], int i) {
   return sum;
 }
 
-/// Across channels in nhwc; a plane of `box` is one image, a row all of it, a vector one of a pixel's.
+/// Across channels in nhwc, where vector `item` of the tensor is one of pixel item / vectors; `count`
+/// vectors.
 template <class T, int N, int Size, bool Common>
 __global__ void __launch_bounds__(box_threads)
-    lrn_across_woven(Box box, Index pixels, Index channels, LrnCoefficients c, const T* src, T* dst) {
+    lrn_across_woven(std::uint32_t count, Divider vectors, Index channels, LrnCoefficients c, const T* src,
+                     T* dst) {
   static_assert(Size / 2 <= N);
   const std::uint32_t item = item_of_thread();
-  if (item >= box.count) return;
-  const auto place = box.place(item);
-  const Index pixel = (place.plane * pixels + place.column) * channels,
-              channel = static_cast<Index>(place.vector) * N;
+  if (item >= count) return;
+  const Index at = static_cast<Index>(item) * N, channel = static_cast<Index>(vectors(item).remainder) * N;
   float values[3 * N];
-  load_beside<T, N>(src + pixel, channel, channels, values);
+  load_beside<T, N>(src + at, channel, channels, values);
   Vector<T, N> result;
 #pragma unroll
   for (int i = 0; i < N; ++i) {
     const float s = c.k + c.scale * squares_around<Size>(values, N + i);
     result.at[i] = from_float<T>(values[N + i] * normaliser<Common>(c, s).power);
   }
-  store_vector<N>(dst + pixel + channel, result);
+  store_vector<N>(dst + at, result);
+}
+
+/// A warp of the reverse pass works on so many vectors, and has one more to each side.
+inline constexpr int lrn_warp_vectors = 30;
+
+/// `own` with the last `Before` elements of the lane below in front and the first `Behind` of the lane above
+/// behind it, 0 where those are not of the same pixel. All lanes must call it.
+template <int Before, int Behind, int N>
+__device__ inline void with_neighbours(const float (&own)[N], bool first, bool last,
+                                       float (&around)[Before + N + Behind]) {
+#pragma unroll
+  for (int i = 0; i < Before; ++i) {
+    const float below = __shfl_up_sync(all_lanes, own[N - Before + i], 1);
+    around[i] = first ? 0.0f : below;
+  }
+#pragma unroll
+  for (int i = 0; i < N; ++i) around[Before + i] = own[i];
+#pragma unroll
+  for (int i = 0; i < Behind; ++i) {
+    const float above = __shfl_down_sync(all_lanes, own[i], 1);
+    around[Before + N + i] = last ? 0.0f : above;
+  }
 }
 
 /// diff_src_i = g_i s_i^-beta - 2 scale beta x_i * the sum of g_j x_j s_j^(-beta-1) over the j whose region
-/// holds i.
+/// holds i. The lanes at both ends of a warp only lend their squares and ratios: of these their inner
+/// elements are right, and no others are asked for.
 template <class T, int N, int Size, bool Common>
 __global__ void __launch_bounds__(box_threads)
-    lrn_across_woven_reverse(Box box, Index pixels, Index channels, LrnCoefficients c, const T* src,
+    lrn_across_woven_reverse(std::uint32_t count, Divider vectors, LrnCoefficients c, const T* src,
                              const T* diff_dst, T* diff_src) {
   constexpr int before = (Size - 1) / 2, behind = Size / 2;
   static_assert(before + behind <= N);
-  const std::uint32_t item = item_of_thread();
-  if (item >= box.count) return;
-  const auto place = box.place(item);
-  const Index pixel = (place.plane * pixels + place.column) * channels,
-              channel = static_cast<Index>(place.vector) * N;
-  float values[3 * N], signals[3 * N];
-  load_beside<T, N>(src + pixel, channel, channels, values);
-  load_beside<T, N>(diff_dst + pixel, channel, channels, signals);
-  // Of the channels whose region holds one of ours; signals are 0 outside the tensor, and so are ratios.
-  float ratios[N + before + behind], direct[N];
-#pragma unroll
-  for (int i = -behind; i < N + before; ++i) {
-    const float s = c.k + c.scale * squares_around<Size>(values, N + i);
-    const Normaliser powers = normaliser<Common>(c, s);
-    const bool there = channel + i >= 0 && channel + i < channels;
-    ratios[behind + i] = there ? signals[N + i] * values[N + i] * powers.next : 0.0f;
-    if (i >= 0 && i < N) direct[i] = signals[N + i] * powers.power;
+  const int lane = static_cast<int>(threadIdx.x % 32);
+  const std::int64_t wanted = static_cast<std::int64_t>(item_of_thread() / 32) * lrn_warp_vectors + lane - 1;
+  const bool there = wanted >= 0 && wanted < count;
+  const std::uint32_t item = there ? static_cast<std::uint32_t>(wanted) : 0, place = vectors(item).remainder;
+  const bool first = place == 0, last = vectors(item + 1).remainder == 0;
+  const Index at = static_cast<Index>(item) * N;
+  Vector<T, N> xs{}, gs{};
+  if (there) {
+    xs = load_vector<N>(src + at);
+    gs = load_vector<N>(diff_dst + at);
   }
+  float squares[N], ratios[N], direct[N], squares_beside[before + N + behind],
+      ratios_beside[behind + N + before];
+#pragma unroll
+  for (int i = 0; i < N; ++i) squares[i] = to_float(xs.at[i]) * to_float(xs.at[i]);
+  with_neighbours<before, behind>(squares, first, last, squares_beside);
+#pragma unroll
+  for (int i = 0; i < N; ++i) {
+    float sum = 0;
+#pragma unroll
+    for (int j = 0; j < Size; ++j) sum += squares_beside[i + j];
+    const Normaliser powers = normaliser<Common>(c, c.k + c.scale * sum);
+    direct[i] = to_float(gs.at[i]) * powers.power;
+    ratios[i] = to_float(gs.at[i]) * to_float(xs.at[i]) * powers.next;
+  }
+  with_neighbours<behind, before>(ratios, first, last, ratios_beside);
+  if (!there || lane == 0 || lane > lrn_warp_vectors) return;
   const float factor = 2 * c.scale * c.beta;
   Vector<T, N> result;
 #pragma unroll
   for (int i = 0; i < N; ++i) {
     float sum = 0;
 #pragma unroll
-    for (int j = 0; j < Size; ++j) sum += ratios[i + j];
-    result.at[i] = from_float<T>(direct[i] - factor * values[N + i] * sum);
+    for (int j = 0; j < Size; ++j) sum += ratios_beside[i + j];
+    result.at[i] = from_float<T>(direct[i] - factor * to_float(xs.at[i]) * sum);
   }
-  store_vector<N>(diff_src + pixel + channel, result);
+  store_vector<N>(diff_src + at, result);
 }
 
 /// Channels that a thread of the nchw kernels walks through; its neighbours read up to 4 of them again.

@@ -14,16 +14,12 @@
 //       .  .  .     } output p + 1
 //       .  .  .    /
 //
-// Taps go in raster order and take the lead only when greater, or when the first NaN: so ties stay with the
-// first tap, and NaN with the first NaN. Bytes: src and dst once, one switch an output. Flops: a comparison
-// and two choices a tap and element, 36 instructions an output of 3x3: a third of an H200's issue slots at
-// the memory's pace in float, two thirds in half.
+// Where a window hangs over the image, or its second row of outputs over the output, the thread goes tap by
+// tap instead. Taps go in raster order and take the lead only when greater, or when the first NaN: so ties
+// stay with the first tap, and NaN with the first NaN. Bytes: src and dst once, one switch an output. Flops:
+// a comparison and three more instructions a tap and element, some 40 an output of 3x3: a quarter of an
+// H200's issue slots at the memory's pace in float, half of them in half.
 namespace deconv::cuda {
-
-template <class T>
-__device__ inline T lowest_value() {
-  return from_float<T>(-__builtin_huge_valf());
-}
 
 /// The leading tap of each of N elements.
 template <int N>
@@ -37,6 +33,15 @@ struct Leaders {
     for (int i = 0; i < N; ++i) {
       best[i] = -__builtin_huge_valf();
       tap[i] = first_tap;
+    }
+  }
+  /// The first tap of a window that lies wholly inside.
+  template <class T>
+  __device__ explicit Leaders(const Vector<T, N>& values) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+      best[i] = to_float(values.at[i]);
+      tap[i] = 0;
     }
   }
   template <class T>
@@ -65,68 +70,11 @@ struct Leaders {
   }
 };
 
-/// Outputs below each other that a thread computes.
-inline constexpr int max_pool_rows = 2;
-
-/// Windows of Kernel x Kernel, strides Stride, no dilation. S is the switches' type, or void for none.
-template <class T, int N, class S, int Kernel, int Stride>
-__global__ void __launch_bounds__(box_threads, N <= 4 ? 2 : 1)
-    max_pool_square(Box box, Geometry g, Index inner, const T* src, T* dst, S* switches) {
-  const std::uint32_t item = item_of_thread();
-  if (item >= box.count) return;
-  constexpr int Rows = max_pool_rows;
-  const auto place = box.place(item);
-  const int p = place.row * Rows, q = place.column;
-  const int y0 = p * Stride - g.y.before, x0 = q * Stride - g.x.before;
-  const T* plane = src + place.plane * g.y.extent * g.x.extent * inner + place.vector * N;
-
-  Vector<T, N> outside;
-#pragma unroll
-  for (int i = 0; i < N; ++i) outside.at[i] = lowest_value<T>();
-  const int first_column = max(0, -x0);
-  const bool column_met = first_column < min(Kernel, g.x.extent - x0);
-  const auto first_tap = [&](int top) {
-    const int first_row = max(0, -top);
-    const bool met = column_met && first_row < min(Kernel, g.y.extent - top);
-    return static_cast<std::uint32_t>(met ? first_row * Kernel + first_column : 0);
-  };
-  Leaders<N> leaders[Rows] = {Leaders<N>(first_tap(y0)), Leaders<N>(first_tap(y0 + Stride))};
-
-#pragma unroll
-  for (int ty = 0; ty < (Rows - 1) * Stride + Kernel; ++ty) {
-    Vector<T, N> values[Kernel];
-#pragma unroll
-    for (int s = 0; s < Kernel; ++s) {
-      const int y = y0 + ty, x = x0 + s;
-      const bool inside = y >= 0 && y < g.y.extent && x >= 0 && x < g.x.extent;
-      values[s] = outside;
-      if (inside) values[s] = load_vector<N>(plane + (static_cast<Index>(y) * g.x.extent + x) * inner);
-    }
-#pragma unroll
-    for (int row = 0; row < Rows; ++row) {
-      const int r = ty - row * Stride;
-      if (r < 0 || r >= Kernel) continue;
-#pragma unroll
-      for (int s = 0; s < Kernel; ++s)
-        leaders[row].meet(values[s], static_cast<std::uint32_t>(r * Kernel + s));
-    }
-  }
-#pragma unroll
-  for (int row = 0; row < Rows; ++row)
-    if (p + row < g.y.outputs)
-      leaders[row].store(
-          dst, switches,
-          ((place.plane * g.y.outputs + p + row) * g.x.outputs + q) * inner + place.vector * N);
-}
-
-/// Any windows, one output a thread.
-template <class T, int N, class S>
-__global__ void __launch_bounds__(box_threads, 4)
-    max_pool_any(Box box, Geometry g, Index inner, const T* src, T* dst, S* switches) {
-  const std::uint32_t item = item_of_thread();
-  if (item >= box.count) return;
-  const auto place = box.place(item);
-  const int y0 = g.y.start(place.row), x0 = g.x.start(place.column);
+/// One output of any window, tap by tap; `at` is its place in dst.
+template <int N, class T, class S>
+__device__ inline void pool_window(const Geometry& g, Index inner, int p, int q, const T* plane, T* dst,
+                                   S* switches, Index at) {
+  const int y0 = g.y.start(p), x0 = g.x.start(q);
   const Range rows = g.y.taps_inside(y0), columns = g.x.taps_inside(x0);
   const auto tap_of = [&](int r, int s) {
     return static_cast<std::uint32_t>(r) * static_cast<std::uint32_t>(g.x.kernel) +
@@ -134,7 +82,6 @@ __global__ void __launch_bounds__(box_threads, 4)
   };
   const bool met = !rows.empty() && !columns.empty();
   Leaders<N> leaders(met ? tap_of(rows.first, columns.first) : 0);
-  const T* plane = src + place.plane * g.y.extent * g.x.extent * inner + place.vector * N;
   const Index step = g.x.dilation * inner;
   for (int r = rows.first; r < rows.last; ++r) {
     const T* from =
@@ -144,9 +91,60 @@ __global__ void __launch_bounds__(box_threads, 4)
     for (int s = columns.first; s < columns.last; ++s, from += step)
       leaders.meet(load_vector<N>(from), tap_of(r, s));
   }
-  leaders.store(
-      dst, switches,
-      ((place.plane * g.y.outputs + place.row) * g.x.outputs + place.column) * inner + place.vector * N);
+  leaders.store(dst, switches, at);
+}
+
+/// Outputs below each other that a thread computes.
+inline constexpr int max_pool_rows = 2;
+
+/// Windows of Kernel x Kernel, strides Stride, no dilation. S is the switches' type, or void for none.
+template <class T, int N, class S, int Kernel, int Stride>
+__global__ void __launch_bounds__(box_threads, N <= 4 ? 2 : 1)
+    max_pool_square(Box box, Geometry g, Index inner, const T* src, T* dst, S* switches) {
+  const std::uint32_t item = item_of_thread();
+  if (item >= box.count) return;
+  constexpr int Rows = max_pool_rows, height = (Rows - 1) * Stride + Kernel;
+  const auto place = box.place(item);
+  const int p = place.row * Rows, q = place.column;
+  const int y0 = p * Stride - g.y.before, x0 = q * Stride - g.x.before;
+  const Index row = g.x.outputs * inner;
+  const T* plane = src + place.plane * g.y.extent * g.x.extent * inner + place.vector * N;
+  const Index at = (place.plane * g.y.outputs + p) * row + q * inner + place.vector * N;
+
+  const bool whole =
+      y0 >= 0 && y0 + height <= g.y.extent && x0 >= 0 && x0 + Kernel <= g.x.extent && p + Rows <= g.y.outputs;
+  if (!whole) {
+    for (int i = 0; i < Rows && p + i < g.y.outputs; ++i)
+      pool_window<N>(g, inner, p + i, q, plane, dst, switches, at + i * row);
+    return;
+  }
+  const Index line = g.x.extent * inner;
+  const T* corner = plane + y0 * line + x0 * inner;
+  Vector<T, N> values[height][Kernel];
+#pragma unroll
+  for (int y = 0; y < height; ++y)
+#pragma unroll
+    for (int s = 0; s < Kernel; ++s) values[y][s] = load_vector<N>(corner + y * line + s * inner);
+#pragma unroll
+  for (int i = 0; i < Rows; ++i) {
+    Leaders<N> leaders(values[i * Stride][0]);
+#pragma unroll
+    for (int tap = 1; tap < Kernel * Kernel; ++tap)
+      leaders.meet(values[i * Stride + tap / Kernel][tap % Kernel], static_cast<std::uint32_t>(tap));
+    leaders.store(dst, switches, at + i * row);
+  }
+}
+
+/// Any windows, one output a thread.
+template <class T, int N, class S>
+__global__ void __launch_bounds__(box_threads, 4)
+    max_pool_any(Box box, Geometry g, Index inner, const T* src, T* dst, S* switches) {
+  const std::uint32_t item = item_of_thread();
+  if (item >= box.count) return;
+  const auto place = box.place(item);
+  const T* plane = src + place.plane * g.y.extent * g.x.extent * inner + place.vector * N;
+  const Index pixel = (place.plane * g.y.outputs + place.row) * g.x.outputs + place.column;
+  pool_window<N>(g, inner, place.row, place.column, plane, dst, switches, pixel * inner + place.vector * N);
 }
 
 /// index = the row-major place in N x C x H x W of the tap that won, or with `column_major` with y running
