@@ -14,8 +14,8 @@ constexpr unsigned most_blocks = 132 * 8;
 
 template <int S, int C, class T>
 void run(const Context<Cuda>& context, TensorView<const std::uint8_t, Cuda> src, const PixelParams& params,
-         TensorView<const float, Cuda> mean_image, TensorView<T, Cuda> dst) {
-  const deconv::detail::ByteTable table(params, !mean_image.empty());
+         const deconv::detail::ByteTable& table, TensorView<const float, Cuda> mean_image,
+         TensorView<T, Cuda> dst) {
   PixelTables<C> tables{};
   for (int c = 0; c < C; ++c)
     for (int byte = 0; byte < 256; ++byte)
@@ -60,19 +60,20 @@ void run(const Context<Cuda>& context, TensorView<const std::uint8_t, Cuda> src,
 
 template <class T>
 void image_to_planes(const Context<Cuda>& context, TensorView<const std::uint8_t, Cuda> src,
-                     const PixelParams& params, TensorView<const float, Cuda> mean_image,
-                     TensorView<T, Cuda> dst) {
+                     const PixelParams& params, const deconv::detail::ByteTable& table,
+                     TensorView<const float, Cuda> mean_image, TensorView<T, Cuda> dst) {
   if (src[1] == 1)
-    run<1, 1>(context, src, params, mean_image, dst);
+    run<1, 1>(context, src, params, table, mean_image, dst);
   else if (dst[1] == 1)
-    run<3, 1>(context, src, params, mean_image, dst);
+    run<3, 1>(context, src, params, table, mean_image, dst);
   else
-    run<3, 3>(context, src, params, mean_image, dst);
+    run<3, 3>(context, src, params, table, mean_image, dst);
 }
 
 #define DECONV_INSTANCE(T)                                                                     \
   template void image_to_planes<T>(const Context<Cuda>&, TensorView<const std::uint8_t, Cuda>, \
-                                   const PixelParams&, TensorView<const float, Cuda>, TensorView<T, Cuda>);
+                                   const PixelParams&, const deconv::detail::ByteTable&,       \
+                                   TensorView<const float, Cuda>, TensorView<T, Cuda>);
 DECONV_INSTANCE(float)
 DECONV_INSTANCE(half)
 DECONV_INSTANCE(bfloat16)

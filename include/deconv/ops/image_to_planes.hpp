@@ -12,8 +12,8 @@ namespace deconv {
 namespace cpu {
 template <class T>
 void image_to_planes(const Context<Cpu>& context, TensorView<const std::uint8_t, Cpu> src,
-                     const PixelParams& params, TensorView<const float, Cpu> mean_image,
-                     TensorView<T, Cpu> dst);
+                     const PixelParams& params, const deconv::detail::ByteTable& table,
+                     TensorView<const float, Cpu> mean_image, TensorView<T, Cpu> dst);
 }  // namespace cpu
 
 namespace detail {
@@ -54,10 +54,12 @@ void image_to_planes(const Context<D>& context, Source<std::uint8_t, D> src, con
                      Source<float, D> mean_image, TensorView<T, D> dst) {
   detail::check_image_to_planes(src, params, mean_image, dst);
   if (dst.count() == 0) return;
+  // Here and not in the launcher: two compilers may round a product and a sum differently.
+  const detail::ByteTable table(params, !mean_image.empty());
   if constexpr (std::same_as<D, Cpu>)
-    cpu::image_to_planes<T>(context, src, params, mean_image, dst);
+    cpu::image_to_planes<T>(context, src, params, table, mean_image, dst);
   else
-    cuda::image_to_planes<T>(context, src, params, mean_image, dst);
+    cuda::image_to_planes<T>(context, src, params, table, mean_image, dst);
 }
 
 }  // namespace deconv

@@ -7,9 +7,8 @@ namespace deconv::cpu {
 
 template <class T>
 void image_to_planes(const Context<Cpu>& context, TensorView<const std::uint8_t, Cpu> src,
-                     const PixelParams& params, TensorView<const float, Cpu> mean_image,
-                     TensorView<T, Cpu> dst) {
-  const deconv::detail::ByteTable table(params, !mean_image.empty());
+                     const PixelParams& params, const deconv::detail::ByteTable& table,
+                     TensorView<const float, Cpu> mean_image, TensorView<T, Cpu> dst) {
   const Index channels = dst[1], bytes = src[1], height = dst[2], width = dst[3];
   const Index step = dst.layout() == Layout::nhwc ? channels : 1;
   const auto body = [&](Index line) {

@@ -11,7 +11,7 @@ namespace deconv::cuda {
 
 template <class T>
 void image_to_planes(const Context<Cuda>& context, TensorView<const std::uint8_t, Cuda> src,
-                     const PixelParams& params, TensorView<const float, Cuda> mean_image,
-                     TensorView<T, Cuda> dst);
+                     const PixelParams& params, const deconv::detail::ByteTable& table,
+                     TensorView<const float, Cuda> mean_image, TensorView<T, Cuda> dst);
 
 }  // namespace deconv::cuda
