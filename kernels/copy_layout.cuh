@@ -48,25 +48,29 @@ __global__ void __launch_bounds__(layout_threads)
   const int there_columns =
       static_cast<int>(columns - first_column < layout_tile ? columns - first_column : layout_tile);
   // Past the end of a short tile there is nothing.
-  const auto read_place = [](int v) { return int2{v % (layout_tile / R) * R, v / (layout_tile / R)}; };
-  const auto write_place = [](int v) { return int2{v / (layout_tile / W), v % (layout_tile / W) * W}; };
+  const auto read_place = [](unsigned v) {
+    return int2{static_cast<int>(v % (layout_tile / R) * R), static_cast<int>(v / (layout_tile / R))};
+  };
+  const auto write_place = [](unsigned v) {
+    return int2{static_cast<int>(v / (layout_tile / W)), static_cast<int>(v % (layout_tile / W) * W)};
+  };
   constexpr int at_once = layout_elements / R / layout_threads < 8 ? layout_elements / R / layout_threads : 8;
   block_with_loads_in_flight<at_once>(
       layout_elements / R,
       [&](int v) {
-        const int2 at = read_place(v);
+        const int2 at = read_place(static_cast<unsigned>(v));
         return at.y < there_rows && at.x < there_columns ? load_vector<R>(from + at.y * columns + at.x)
                                                          : Vector<B, R>{};
       },
       [&](int v, const Vector<B, R>& value) {
-        const int2 at = read_place(v);
+        const int2 at = read_place(static_cast<unsigned>(v));
 #pragma unroll
         for (int j = 0; j < R; ++j) tile[tile_slot<B>(at.y, at.x + j)] = value.at[j];
       });
   __syncthreads();
 #pragma unroll
-  for (int i = 0; i < layout_elements / W; i += layout_threads) {
-    const int2 at = write_place(i + static_cast<int>(threadIdx.x));
+  for (unsigned i = 0; i < layout_elements / W; i += layout_threads) {
+    const int2 at = write_place(i + threadIdx.x);
     if (at.y < there_rows && at.x < there_columns) {
       const B* stands = tile + tile_slot<B>(at.y, at.x);
       if constexpr (W == vector_width<B>)
