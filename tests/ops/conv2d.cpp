@@ -38,11 +38,12 @@ TEST_CASE("the reverse passes of convolution agree with the naive reference") {
 
 TEST_CASE("reverse to data takes windows of larger planes: negative padding and any extents") {
   for (const auto& [kernel, stride] : {std::pair<Index, Index>{7, 2}, {5, 2}, {3, 1}, {11, 4}})
-    for (const Index channels : {3, 16})
+    for (const Index channels : {3, 8})
       for (const Index shift : {-3, -1, 0, 2, 5}) {
+        if (channels == 8 && shift != -3 && shift != 2) continue;
         Conv2dParams params{Window2d::square(kernel, stride), 1};
         params.window.padding = {shift, 1 - shift, 0, 0};
-        const Shape dst{2, 24, 5, 6}, src{2, channels, 17, 12}, weights{24, channels, kernel, kernel};
+        const Shape dst{1, 12, 4, 5}, src{1, channels, 13, 11}, weights{12, channels, kernel, kernel};
         check_op(declare_op(
                      message("conv2d window reverse to ", src, " ", params.window),
                      {{dst}, {weights, Fill::any, true}}, {{src}}, tolerance::long_sums, OnIntegers::exact,
