@@ -43,8 +43,9 @@ template <class T, bool Reverse>
   Index down = c.y.write, across = c.x.write;
   size.taps = Index{1} * c.y.kernel * c.x.kernel;
   const bool columns_in_fours = vector_aligned<4>(c.weights, Reverse ? c.dst_group : 0);
+  // Forward the columns' fours run along the depth too, so that it is both operands or neither.
   if (vector_aligned<4>(c.src, c.src_group))
-    size.fours = columns_in_fours ? tuning::Fours::both : tuning::Fours::rows;
+    size.fours = columns_in_fours ? tuning::Fours::both : Reverse ? tuning::Fours::rows : tuning::Fours::none;
   if (Reverse) {
     size.taps = parts_of<Index>(c.y.kernel, c.y.tap_step) * parts_of<Index>(c.x.kernel, c.x.tap_step);
     down = parts_of<Index>(down, c.y.stride);

@@ -5,6 +5,7 @@
 #if defined(DECONV_TEST_CUDA)
 
 #include "../kernels/tuning/conv2d.hpp"
+#include "support/each_device.hpp"
 
 namespace deconv::test {
 namespace {
@@ -119,6 +120,50 @@ TEST_CASE("a tile that is not in the tuning table is refused") {
   const Convolution c{{1, 4, 3, 3}, 4, {Window2d::square(3), 1}};
   const auto a = make_input<float>({c.src}, true, 1), b = make_input<float>({c.weights()}, true, 2);
   CHECK_THROWS_AS(run_tile<float>(c, Direction::forward, {99, 1}, a, b, c.dst()), ArgumentError);
+  // Nor is one whose operands are not aligned as it wants them.
+  const Context<Cuda>& context = *cuda_context();
+  auto src = to_device(context, in_layout<float>(a, Layout::nhwc).view());
+  ShiftedTensor<float, Cuda> weights(context, in_layout<float>(b, Layout::nhwc).view(), 1);
+  auto dst = context.make<float>(c.dst(), Layout::nhwc);
+  CHECK_THROWS_AS(
+      cuda::conv2d_forward<float>(context, src, weights.view(), nullptr, c.params, dst.view(), {}, {5, 1}),
+      ArgumentError);
+}
+
+TEST_CASE("convolutions take memory that is not aligned to 16 bytes, operand by operand") {
+  if (!cuda_context()) return;
+  const Context<Cuda>& context = *cuda_context();
+  for (const Index maps : {4, 40}) {
+    const Convolution c{{2, 8, 6, 7}, maps, {Window2d::square(3, 2, 1), 1}};
+    const auto src = make_input<float>({c.src}, true, 71),
+               weights = make_input<float>({c.weights()}, true, 72),
+               dst = make_input<float>({c.dst()}, true, 73);
+    Tensor<float, Cpu> forward(c.dst()), data(c.src), gradient(c.weights());
+    reference::conv2d_forward<float>(src, weights, {}, c.params, forward.view());
+    reference::conv2d_reverse_data<float>(dst, weights, c.params, data.view());
+    reference::conv2d_reverse_weights<float>(src, dst, c.params, gradient.view(), {});
+    const auto same = [&](const Tensor<float, Cpu>& wanted, TensorView<const float, Cuda> met) {
+      const auto host = to_host(context, met);
+      const auto turned = in_layout<float>(host.view(), Layout::nchw);
+      return std::equal(wanted.begin(), wanted.end(), turned.begin());
+    };
+    for (int odd = 0; odd < 8; ++odd) {
+      // Each operand of a pass by turns aligned or not.
+      const auto place = [&](const Tensor<float, Cpu>& tensor, int bit) {
+        return ShiftedTensor<float, Cuda>(context, in_layout<float>(tensor.view(), Layout::nhwc).view(),
+                                          (odd & bit) != 0 ? 1 : 4);
+      };
+      auto x = place(src, 1), w = place(weights, 2), y = place(dst, 4), dx = place(src, 4),
+           dw = place(weights, 2), dy = place(dst, 1);
+      INFO("maps " << maps << ", misaligned operands " << odd);
+      conv2d_forward<float>(context, x.view(), w.view(), {}, c.params, y.view());
+      CHECK(same(forward, y.view()));
+      conv2d_reverse_data<float>(context, dy.view(), w.view(), c.params, dx.view());
+      CHECK(same(data, dx.view()));
+      conv2d_reverse_weights<float>(context, x.view(), dy.view(), c.params, dw.view(), {});
+      CHECK(same(gradient, dw.view()));
+    }
+  }
 }
 
 TEST_CASE("the choice of a tile follows the shape of the product") {
