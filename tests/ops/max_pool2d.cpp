@@ -42,6 +42,11 @@ TEST_CASE("max pooling agrees with the naive reference") {
   for (const auto& [shape, window] : pool_shapes()) check_op(MaxPoolForward{shape, window}, 0.05);
 }
 
+TEST_CASE("windows of more than 65536 taps have four-byte switches") {
+  for (const Index channels : {2, 8})
+    check_op(MaxPoolForward{{1, channels, 257, 256}, {257, 256, 1, 1, 1, 1, {}, Rounding::floor}});
+}
+
 TEST_CASE("max pooling takes tensors that begin anywhere") {
   for (const Window2d& window : {Window2d::square(3, 2), Window2d::square(2, 2), Window2d::square(2, 1)})
     check_op(OnShifted(MaxPoolForward{{2, 16, 7, 9}, window}));

@@ -20,8 +20,9 @@ inline std::vector<std::pair<Shape, Window2d>> pool_shapes() {
       {{2, 3, 8, 6}, {3, 2, 2, 1, 1, 1, {1, 0, 2, 1}, Rounding::floor}},   // oblong, asymmetric padding
       {{1, 6, 11, 10}, {3, 3, 2, 1, 2, 3, {0, 1, 0, 1}, Rounding::ceil}},  // dilated
       {{2, 3, 17, 18}, {17, 18, 1, 1, 1, 1, {}, Rounding::floor}},         // two-byte switches, a global pool
-      {{1, 2, 5, 5}, Window2d::square(5, 1, 2)},  // nine and more windows cover a pixel
-      {{4, 48, 31, 29}, Window2d::square(3, 2)},  // enough for several threads
+      {{1, 16, 17, 18}, {17, 18, 1, 1, 1, 1, {}, Rounding::floor}},  // the same, whole vectors of channels
+      {{1, 2, 5, 5}, Window2d::square(5, 1, 2)},                     // nine and more windows cover a pixel
+      {{4, 48, 31, 29}, Window2d::square(3, 2)},                     // enough for several threads
       {{4, 48, 31, 29}, {2, 3, 1, 2, 1, 1, {0, 1, 1, 0}, Rounding::floor}},
       // Layers of known networks with fewer images and channels.
       {{1, 24, 27, 27}, Window2d::square(3, 2)},                     // AlexNet, pool 2
