@@ -3,7 +3,8 @@
 // CUDA's qualifiers for a host compiler. A block runs wholly on one thread of the operating system, hence
 // thread-local storage is the block's shared memory.
 
-// Whatever a kernel calls becomes part of it, as nvcc has it: local arrays then need no memory, hence no check.
+// Whatever a kernel calls becomes part of it, as nvcc has it: local arrays then need no memory, hence no
+// check.
 #ifdef DECONV_SIMT_FLATTEN
 #define __global__ __attribute__((flatten))
 #else

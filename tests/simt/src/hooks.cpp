@@ -10,7 +10,8 @@ namespace simt {
 namespace {
 
 // Most accesses end here: global memory in bounds, or the thread's own stack.
-[[gnu::always_inline]] inline void check(const void* pointer, std::size_t bytes, unsigned access, bool aligned, const void* place) {
+[[gnu::always_inline]] inline void check(const void* pointer, std::size_t bytes, unsigned access,
+                                         bool aligned, const void* place) {
   Worker* const worker = active;
   if (!worker) return;
   const auto address = reinterpret_cast<std::uintptr_t>(pointer);
