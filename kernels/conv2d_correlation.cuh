@@ -41,8 +41,8 @@ __global__ void __launch_bounds__(Block::threads, (Reverse && RowWidth == 1 ? Bl
   const int group = number.digit(static_cast<unsigned>(c.groups)), phase = number.digit(c.phases);
   const int split = number.rest();
 
-  const PhaseAxis y = Reverse ? reverse_axis(c.y, phase / c.x.stride) : forward_axis(c.y);
-  const PhaseAxis x = Reverse ? reverse_axis(c.x, phase % c.x.stride) : forward_axis(c.x);
+  const PhaseAxis y = Reverse ? reverse_axis(c.y, phase / phases_of(c.x)) : forward_axis(c.y);
+  const PhaseAxis x = Reverse ? reverse_axis(c.x, phase % phases_of(c.x)) : forward_axis(c.x);
   const PixelRows pixels(c.images, y.rows, x.rows, static_cast<Index>(row_tile) * Block::rows);
   if (pixels.left() <= 0) return;  // the whole block: phases differ in their pixels
 

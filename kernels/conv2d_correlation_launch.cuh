@@ -89,9 +89,9 @@ struct StartCorrelation {
 template <class T, bool Reverse>
 void run_correlation(const Context<Cuda>& context, Correlation<T> c, TileChoice wanted) {
   const CorrelationSize size = size_of<T, Reverse>(c);
-  c.phases =
-      Reverse ? static_cast<unsigned>(kernel_count(Index{1} * c.y.stride * c.x.stride, "a number of phases"))
-              : 1;
+  c.phases = Reverse ? static_cast<unsigned>(
+                           kernel_count(Index{1} * phases_of(c.y) * phases_of(c.x), "a number of phases"))
+                     : 1;
   tuning::Product product;
   product.rows = size.rows;
   product.columns = c.dst_group;

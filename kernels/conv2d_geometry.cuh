@@ -31,27 +31,32 @@ __host__ __device__ inline PhaseAxis forward_axis(const CorrelationAxis& axis) {
   return {axis.write, 0, 1, -axis.pad, axis.stride, axis.kernel, 0, 1, axis.dilation};
 }
 
-/// Reverse: the pixels y with (y + pad) mod stride = residue. Tap r reaches them when r * dilation = residue
-/// modulo stride, from row (y + pad - r * dilation) / stride, so that what a phase skips is exactly what
-/// would be multiplied by the zeros between the rows.
-__host__ __device__ inline PhaseAxis reverse_axis(const CorrelationAxis& axis, int residue) {
+/// The phases of an axis on the way back: one for each of its first `stride` pixels.
+__host__ __device__ inline int phases_of(const CorrelationAxis& axis) {
+  return axis.stride < axis.write ? axis.stride : axis.write;
+}
+
+/// Reverse: every stride-th pixel from `first_pixel`, all with the same residue (y + pad) mod stride. Tap r
+/// reaches them when r * dilation has that residue too, from row (y + pad - r * dilation) / stride, so that
+/// what a phase skips is exactly what would be multiplied by the zeros between the rows.
+__host__ __device__ inline PhaseAxis reverse_axis(const CorrelationAxis& axis, int first_pixel) {
   PhaseAxis phase{};
+  phase.first_pixel = first_pixel;
   phase.pixel_step = axis.stride;
-  phase.first_pixel = (residue - axis.pad) % axis.stride;
-  if (phase.first_pixel < 0) phase.first_pixel += axis.stride;
-  if (phase.first_pixel < axis.write) phase.rows = (axis.write - 1 - phase.first_pixel) / axis.stride + 1;
+  phase.rows = (axis.write - 1 - first_pixel) / axis.stride + 1;
+  phase.origin_step = 1;
+  phase.tap_step = axis.tap_step;
+  phase.read_step = -axis.read_step;
+  int residue = (first_pixel + axis.pad) % axis.stride;
+  if (residue < 0) residue += axis.stride;
   const int tries = axis.kernel < axis.tap_step ? axis.kernel : axis.tap_step;
   int tap = 0;
   while (tap < tries && static_cast<std::int64_t>(tap) * axis.dilation % axis.stride != residue) ++tap;
-  phase.tap_step = axis.tap_step;
-  phase.read_step = -axis.read_step;
-  phase.origin_step = 1;
   if (tap < tries) {
     phase.first_tap = tap;
     phase.taps = (axis.kernel - 1 - tap) / axis.tap_step + 1;
-    phase.origin = static_cast<int>((static_cast<std::int64_t>(phase.first_pixel) + axis.pad -
-                                     static_cast<std::int64_t>(tap) * axis.dilation) /
-                                    axis.stride);
+    // Both differ from a multiple of the stride by the same residue, so this divides evenly.
+    phase.origin = (first_pixel + axis.pad - tap * axis.dilation) / axis.stride;
   }
   return phase;
 }

@@ -11,6 +11,7 @@ std::vector<Convolution> convolutions() {
       {{1, 3, 1, 1}, 2, {Window2d::square(1), 1}},                                // one pixel
       {{1, 3, 1, 1}, 5, {Window2d::square(3, 1, 1), 1}},                          // kernel over image
       {{2, 4, 9, 9}, 6, {Window2d::square(2, 3), 1}},                             // stride over kernel
+      {{1, 4, 5, 5}, 6, {Window2d::square(3, 9), 1}},                             // stride over image
       {{1, 4, 8, 7}, 6, {{3, 2, 2, 1, 1, 1, {1, 0, 2, 1}, Rounding::floor}, 2}},  // asymmetric, groups
       {{2, 6, 7, 7}, 6, {Window2d::square(3, 1, 1), 6}},                          // depthwise
       {{2, 6, 7, 7}, 12, {Window2d::square(3, 2, 1), 6}},                         // depthwise, two maps each
