@@ -35,7 +35,7 @@ set(DECONV_WITH_SIMT ON)
 file(GLOB simt_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/simt/src/*.cpp")
 add_library(deconv_simt STATIC EXCLUDE_FROM_ALL ${simt_sources})
 target_compile_features(deconv_simt PUBLIC cxx_std_20)
-target_compile_options(deconv_simt PRIVATE -O2 -g1 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+target_compile_options(deconv_simt PRIVATE -O2 -g -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
                                            $<$<BOOL:${DECONV_WERROR}>:-Werror>)
 # These stand in front of any real CUDA headers.
 target_include_directories(deconv_simt BEFORE PUBLIC "${PROJECT_SOURCE_DIR}/tests/simt/include"
