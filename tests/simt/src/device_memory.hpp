@@ -11,7 +11,7 @@ namespace simt {
 
 class DeviceMemory {
  public:
-  static constexpr std::size_t reserved = std::size_t{1} << 40;
+  static constexpr std::size_t reserved = std::size_t{1} << 38;
   static constexpr std::size_t granule = 256;
 
   static DeviceMemory& instance();
