@@ -62,10 +62,10 @@ void pools(const Context<Cpu>& context, const std::string& suffix, const Shape& 
   const double bytes =
       4.0 * static_cast<double>(src_shape.count()) + 5.0 * static_cast<double>(dst_shape.count());
   measure({"max_pool_switches_" + suffix, 0, bytes,
-           [&] { max_pool2d_forward<float>(context, src, params, dst, switches); }},
+           [&] { max_pool2d_forward<float>(context, src, params, dst.view(), switches); }},
           repeat);
   measure({"unpool_" + suffix, 0, bytes,
-           [&] { unpool2d<float>(context, dst, switches, params, OverlapRule::sum, back); }},
+           [&] { unpool2d<float>(context, dst, switches, params, OverlapRule::sum, back.view()); }},
           repeat);
 }
 
@@ -120,7 +120,7 @@ int main(int argc, char** argv) {
     Conv2dCache<float, Cpu> cache;
     measure({"deconv1_to_pixels_" + std::to_string(images),
              2.0 * 96 * 110 * 110 * 3 * 49 * static_cast<double>(images), 0,
-             [&] { conv2d_reverse_data<float>(context, signal, weights, conv1, pixels, &cache); }},
+             [&] { conv2d_reverse_data<float>(context, signal, weights, conv1, pixels.view(), &cache); }},
             repeat);
   }
 }
