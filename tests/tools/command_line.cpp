@@ -106,7 +106,6 @@ TEST_CASE("what is wrong with files and layers ends with status 1, one line, and
       {{"run", "--model", at("bare.safetensors"), "--image", picture, "--output", out}, "--preprocess"},
       {{"run", "--model", model, "--image", picture, "--preprocess", at("absent.json"), "--output", out},
        "absent.json"},
-      {{"run", "--model", model, "--image", picture, "--device", "cuda", "--output", out}, "cuda"},
       {{"run", "--model", model, "--image", picture, "--output", at("mine")}, "mine"},
       {{"project", "--model", model, "--image", picture, "--layer", "pool9", "--map", "0", "--output", out},
        "pool1"},

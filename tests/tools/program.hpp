@@ -49,10 +49,10 @@ inline std::string program_path() {
 }
 
 /// Runs the program with these arguments, without a shell in between.
-inline Run run_program(const std::vector<std::string>& arguments) {
+inline Run run_program(const std::vector<std::string>& arguments,
+                       const std::string& program = program_path()) {
   const ScratchFolder scratch;
   const std::string out = (scratch / "out").string(), err = (scratch / "err").string();
-  const std::string program = program_path();
   std::vector<char*> argv;
   argv.push_back(const_cast<char*>(program.c_str()));
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
