@@ -66,6 +66,10 @@ TEST_CASE("every command gives on the emulated device what it gives on the host"
       for (const std::string& more : {std::string("--model"), world.model(), std::string("--device"), device,
                                       std::string("--json"), std::string("--quiet")})
         arguments.push_back(more);
+      if (command[0] == "activations") {
+        arguments.emplace_back("--output");
+        arguments.push_back((world / device).string());
+      }
       const Run run = run_program(arguments, DECONV_EMULATED_TOOL);
       INFO(command[0] << " on " << device << ": " << run.err);
       REQUIRE(run.status == 0);
