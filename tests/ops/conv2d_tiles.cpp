@@ -188,4 +188,10 @@ TEST_CASE("the choice of a tile follows the shape of the product") {
 }  // namespace
 }  // namespace deconv::test
 
+#else
+
+TEST_CASE("every tile of the tuning table") {
+  WARN("this build has no Cuda device, not even an emulated one");
+}
+
 #endif
