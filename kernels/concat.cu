@@ -4,6 +4,7 @@
 
 #include "common/bits.cuh"
 #include "common/element.cuh"
+#include "common/instances.cuh"
 #include "common/launch.cuh"
 #include "deconv/ops/cuda/concat.hpp"
 #include "deconv/ops/operands.hpp"
@@ -70,14 +71,7 @@ void copy_from_part(const Context<Cuda>& context, TensorView<const T, Cuda> whol
                                   TensorView<T, Cuda>);                                          \
   template void copy_from_part<T>(const Context<Cuda>&, TensorView<const T, Cuda>, Index, Index, \
                                   TensorView<T, Cuda>);
-DECONV_INSTANCE(float)
-DECONV_INSTANCE(double)
-DECONV_INSTANCE(half)
-DECONV_INSTANCE(bfloat16)
-DECONV_INSTANCE(std::int64_t)
-DECONV_INSTANCE(std::int32_t)
-DECONV_INSTANCE(std::uint8_t)
-DECONV_INSTANCE(std::uint16_t)
+DECONV_FOR_ELEMENTS(DECONV_INSTANCE)
 #undef DECONV_INSTANCE
 
 }  // namespace deconv::cuda

@@ -63,11 +63,7 @@ class TapGather {
     for (int slot = 0; slot < Items::slots; ++slot) radix_.advance(at_[slot], Tile::depth);
   }
 
-  __device__ void put(float* panel) const {
-#pragma unroll
-    for (int item = 0; item < Items::items; ++item)
-      if (Items::active(item)) Items::put(panel, item, values_[item]);
-  }
+  __device__ void put(float* panel) const { put_items<Items>(panel, values_); }
 
  private:
   Radix radix_;
@@ -105,11 +101,7 @@ class FilterRows {
     rest_ -= Tile::depth;
   }
 
-  __device__ void put(float* panel) const {
-#pragma unroll
-    for (int item = 0; item < Items::items; ++item)
-      if (Items::active(item)) Items::put(panel, item, values_[item]);
-  }
+  __device__ void put(float* panel) const { put_items<Items>(panel, values_); }
 
  private:
   const T* filter_;
@@ -152,11 +144,7 @@ class FilterTaps {
     }
   }
 
-  __device__ void put(float* panel) const {
-#pragma unroll
-    for (int item = 0; item < Items::items; ++item)
-      if (Items::active(item)) Items::put(panel, item, values_[item]);
-  }
+  __device__ void put(float* panel) const { put_items<Items>(panel, values_); }
 
  private:
   Radix radix_;
@@ -191,11 +179,7 @@ class SignalColumns {
     pixels_ -= Tile::depth;
   }
 
-  __device__ void put(float* panel) const {
-#pragma unroll
-    for (int item = 0; item < Items::items; ++item)
-      if (Items::active(item)) Items::put(panel, item, values_[item]);
-  }
+  __device__ void put(float* panel) const { put_items<Items>(panel, values_); }
 
  private:
   const T* diff_dst_;
@@ -252,11 +236,7 @@ class PixelTaps {
     }
   }
 
-  __device__ void put(float* panel) const {
-#pragma unroll
-    for (int item = 0; item < Items::items; ++item)
-      if (Items::active(item)) Items::put(panel, item, values_[item]);
-  }
+  __device__ void put(float* panel) const { put_items<Items>(panel, values_); }
 
  private:
   Radix radix_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/bits.cuh"
+#include "common/instances.cuh"
 #include "common/launch.cuh"
 #include "deconv/ops/cuda/copy_layout.hpp"
 
@@ -87,14 +88,7 @@ void copy_layout(const Context<Cuda>& context, TensorView<const T, Cuda> src, Te
 
 #define DECONV_INSTANCE(T) \
   template void copy_layout<T>(const Context<Cuda>&, TensorView<const T, Cuda>, TensorView<T, Cuda>);
-DECONV_INSTANCE(float)
-DECONV_INSTANCE(double)
-DECONV_INSTANCE(half)
-DECONV_INSTANCE(bfloat16)
-DECONV_INSTANCE(std::int64_t)
-DECONV_INSTANCE(std::int32_t)
-DECONV_INSTANCE(std::uint8_t)
-DECONV_INSTANCE(std::uint16_t)
+DECONV_FOR_ELEMENTS(DECONV_INSTANCE)
 #undef DECONV_INSTANCE
 
 }  // namespace deconv::cuda

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "common/bits.cuh"
+#include "common/instances.cuh"
 #include "common/launch.cuh"
 #include "deconv/ops/cuda/fill.hpp"
 
@@ -23,14 +24,7 @@ void fill(const Context<Cuda>& context, T* dst, T value, Index count) {
 }
 
 #define DECONV_INSTANCE(T) template void fill<T>(const Context<Cuda>&, T*, T, Index);
-DECONV_INSTANCE(float)
-DECONV_INSTANCE(double)
-DECONV_INSTANCE(half)
-DECONV_INSTANCE(bfloat16)
-DECONV_INSTANCE(std::int64_t)
-DECONV_INSTANCE(std::int32_t)
-DECONV_INSTANCE(std::uint8_t)
-DECONV_INSTANCE(std::uint16_t)
+DECONV_FOR_ELEMENTS(DECONV_INSTANCE)
 #undef DECONV_INSTANCE
 
 }  // namespace deconv::cuda

@@ -118,6 +118,14 @@ struct ExtentItems {
   }
 };
 
+/// Stores what a thread fetched of a panel: a value for each of its items.
+template <class Items, class T, int Width>
+__device__ inline void put_items(float* panel, const Vector<T, Width> (&values)[Items::items]) {
+#pragma unroll
+  for (int item = 0; item < Items::items; ++item)
+    if (Items::active(item)) Items::put(panel, item, values[item]);
+}
+
 /// `Width` zeros.
 template <class T, int Width>
 __device__ inline Vector<T, Width> zeros() {
