@@ -37,13 +37,14 @@ TEST_CASE("the wide variant widens conv3 to conv5") {
 
 TEST_CASE("published parameter counts") {
   const auto count = [](const char* name) {
-    return parameter_count(models::model_by_name(
-        name, {.classes = std::string(name) == "lenet" ? 10 : 1000, .with_weights = false}));
+    return parameter_count(
+        models::model_by_name(name, {.classes = models::usual_classes(name), .with_weights = false}));
   };
   CHECK(count("zfnet") == 62'357'608);
   CHECK(count("alexnet") == 60'965'224);
   CHECK(count("alexnet-dense") == 62'378'344);
   CHECK(count("lenet") == 431'080);
+  CHECK(count("lenet32") == 317'066);
   CHECK(count("vgg16") == 138'357'544);
   CHECK(count("vgg19") == 143'667'240);
   CHECK(count("squeezenet1.0") == 1'248'424);
@@ -66,8 +67,9 @@ TEST_CASE("geometry of the other models") {
 
 TEST_CASE("every known name makes a model whose weights fit") {
   for (const std::string_view name : models::model_names()) {
-    const bool large = name.starts_with("vgg") || name.starts_with("zfnet") || name.starts_with("alexnet");
-    if (large) continue;  // the same code; their shapes are tested above
+    const Model plan =
+        models::model_by_name(name, {.classes = models::usual_classes(name), .with_weights = false});
+    if (parameter_count(plan) > 10'000'000) continue;  // the same code; their shapes are tested above
     const Model model = models::model_by_name(name);
     INFO(name);
     CHECK(model.name == name);
@@ -79,4 +81,89 @@ TEST_CASE("every known name makes a model whose weights fit") {
   CHECK(small.weights.at("ip2.weight").shape() == Shape{3, 500});
   CHECK_THROWS_AS(models::model_by_name("zf-net"), ArgumentError);
   CHECK_THROWS_AS(models::zfnet({.classes = 0}), ArgumentError);
+}
+
+TEST_CASE("zfnet-small and zfnet-64 have the paper's plan at their own sizes") {
+  struct Wanted {
+    const char* name;
+    std::map<std::string, Shape> shapes;
+    Index parameters, multiply_adds;
+  };
+  const std::vector<Wanted> all = {{"zfnet-small",
+                                    {{"data", {2, 1, 28, 28}},
+                                     {"conv1", {2, 32, 28, 28}},
+                                     {"norm1", {2, 32, 14, 14}},
+                                     {"conv2", {2, 64, 14, 14}},
+                                     {"norm2", {2, 64, 7, 7}},
+                                     {"conv5", {2, 64, 7, 7}},
+                                     {"pool5", {2, 64, 3, 3}},
+                                     {"prob", {2, 10}}},
+                                    461'962,
+                                    20'361'216},
+                                   {"zfnet-64",
+                                    {{"data", {2, 3, 64, 64}},
+                                     {"conv1", {2, 48, 32, 32}},
+                                     {"norm1", {2, 48, 16, 16}},
+                                     {"conv2", {2, 96, 16, 16}},
+                                     {"norm2", {2, 96, 8, 8}},
+                                     {"conv5", {2, 96, 8, 8}},
+                                     {"pool5", {2, 96, 4, 4}},
+                                     {"prob", {2, 10}}},
+                                    1'542'666,
+                                    57'824'256}};
+  const Model original = models::zfnet({.with_weights = false});
+  for (const Wanted& wanted : all) {
+    INFO(wanted.name);
+    const Model model = models::model_by_name(wanted.name, {.classes = 10, .with_weights = false});
+    const auto shapes = infer_shapes(model.graph, 2);
+    for (const auto& [tensor, shape] : wanted.shapes) {
+      INFO(tensor);
+      CHECK(shapes.at(tensor) == shape);
+    }
+    CHECK(parameter_count(model) == wanted.parameters);
+    CHECK(multiply_adds(model.graph) == wanted.multiply_adds);
+    REQUIRE(model.graph.nodes.size() == original.graph.nodes.size());
+    for (std::size_t i = 0; i < model.graph.nodes.size(); ++i)
+      CHECK(model.graph.nodes[i].name == original.graph.nodes[i].name);
+  }
+  CHECK(multiply_adds(models::lenet32({.classes = 10, .with_weights = false}).graph) == 4'002'304);
+}
+
+TEST_CASE("inputs and dropout can be chosen where a model leaves the choice") {
+  const auto shape = [](const char* name, const models::Options& options, const char* tensor) {
+    return infer_shapes(models::model_by_name(name, options).graph).at(tensor);
+  };
+  const models::Options coloured{.classes = 7, .with_weights = false, .channels = 3, .extent = 32};
+  CHECK(shape("zfnet-small", coloured, "data") == Shape{1, 3, 32, 32});
+  CHECK(shape("zfnet-small", coloured, "pool5") == Shape{1, 64, 4, 4});
+  CHECK(shape("zfnet-small", coloured, "prob") == Shape{1, 7});
+  CHECK(shape("lenet32", coloured, "pool2") == Shape{1, 64, 5, 5});
+  CHECK(shape("zfnet-64", {.classes = 10, .with_weights = false, .extent = 56}, "pool5") ==
+        Shape{1, 96, 3, 3});
+  CHECK(shape("zfnet", {.with_weights = false, .channels = 3, .extent = 224}, "pool5") ==
+        Shape{1, 256, 6, 6});
+  for (const std::string_view name : models::model_names()) {
+    INFO(name);
+    const bool free = name == "zfnet-small" || name == "zfnet-64" || name == "lenet32";
+    if (!free) {
+      CHECK_THROWS_AS(models::model_by_name(name, {.with_weights = false, .channels = 2}), ArgumentError);
+      CHECK_THROWS_AS(models::model_by_name(name, {.with_weights = false, .extent = 64}), ArgumentError);
+    }
+    CHECK_THROWS_AS(models::model_by_name(name, {.with_weights = false, .channels = 0}), ArgumentError);
+    CHECK_THROWS_AS(models::model_by_name(name, {.with_weights = false, .extent = 8}), ArgumentError);
+
+    const models::Options quarter{.with_weights = false, .dropout = 0.25f};
+    if (name.starts_with("lenet")) {
+      CHECK_THROWS_AS(models::model_by_name(name, quarter), ArgumentError);
+      continue;
+    }
+    int layers = 0;
+    for (const Node& node : models::model_by_name(name, quarter).graph.nodes)
+      if (const auto* drop = std::get_if<node::Dropout>(&node.params)) {
+        CHECK(drop->ratio == 0.25f);
+        ++layers;
+      }
+    CHECK(layers == (name.starts_with("squeezenet") ? 1 : 2));
+    CHECK_THROWS_AS(models::model_by_name(name, {.with_weights = false, .dropout = 1.0f}), ArgumentError);
+  }
 }

@@ -18,7 +18,8 @@ enum class AlexnetConnections : std::uint8_t { grouped, dense };
   const node::Lrn norm{{LrnRegion::across_channels, AlphaConvention::plain, 5, 1e-4f, 0.75f, 2.0f}};
   const node::MaxPool2d pool{{Window2d::square(3, 2)}};
 
-  GraphBuilder net("data", {1, 3, 227, 227});
+  const char* name = groups == 1 ? "alexnet-dense" : "alexnet";
+  GraphBuilder net("data", detail::fixed_input(name, options, 3, 227));
   net.add("conv1", node::Conv2d{96, {Window2d::square(11, 4)}});
   net.add("relu1", node::Relu{});
   net.add("norm1", norm);
@@ -34,14 +35,8 @@ enum class AlexnetConnections : std::uint8_t { grouped, dense };
   net.add("conv5", node::Conv2d{256, {Window2d::square(3, 1, 1), groups}});
   net.add("relu5", node::Relu{});
   net.add("pool5", pool);
-  for (const char* layer : {"6", "7"}) {
-    net.add(std::string("fc") + layer, node::Linear{4096});
-    net.add(std::string("relu") + layer, node::Relu{});
-    net.add(std::string("drop") + layer, node::Dropout{0.5f});
-  }
-  net.add("fc8", node::Linear{options.classes});
-  net.add("prob", node::Softmax{});
-  return finish(groups == 1 ? "alexnet-dense" : "alexnet", std::move(net), options);
+  detail::add_zfnet_head(net, name, 4096, options);
+  return finish(name, std::move(net), options);
 }
 
 }  // namespace deconv::models

@@ -10,14 +10,15 @@
 #include "deconv/nn/models/squeezenet.hpp"
 #include "deconv/nn/models/vgg.hpp"
 #include "deconv/nn/models/zfnet.hpp"
+#include "deconv/nn/models/zfnet_small.hpp"
 
 namespace deconv::models {
 
 /// What model_by_name knows.
 [[nodiscard]] inline const std::vector<std::string_view>& model_names() {
   static const std::vector<std::string_view> names = {
-      "zfnet", "zfnet-wide", "zfnet-pad1", "alexnet",       "alexnet-dense",
-      "lenet", "vgg16",      "vgg19",      "squeezenet1.0", "squeezenet1.1"};
+      "zfnet", "zfnet-wide", "zfnet-pad1", "zfnet-small", "zfnet-64",      "alexnet",      "alexnet-dense",
+      "lenet", "lenet32",    "vgg16",      "vgg19",       "squeezenet1.0", "squeezenet1.1"};
   return names;
 }
 
@@ -27,9 +28,12 @@ namespace deconv::models {
   if (name == "zfnet") return zfnet(options);
   if (name == "zfnet-wide") return zfnet(options, ZfnetVariant::wide);
   if (name == "zfnet-pad1") return zfnet(options, ZfnetVariant::pad1);
+  if (name == "zfnet-small") return zfnet_small(options);
+  if (name == "zfnet-64") return zfnet_64(options);
   if (name == "alexnet") return alexnet(options);
   if (name == "alexnet-dense") return alexnet(options, AlexnetConnections::dense);
   if (name == "lenet") return lenet(options);
+  if (name == "lenet32") return lenet32(options);
   if (name == "vgg16") return vgg16(options);
   if (name == "vgg19") return vgg19(options);
   if (name == "squeezenet1.0") return squeezenet1_0(options);
@@ -39,9 +43,16 @@ namespace deconv::models {
   raise<ArgumentError>("unknown network ", quoted(name), ", known are ", known);
 }
 
-/// The same with the model's usual number of classes: 10 for lenet, 1000 for the others.
+/// The number of classes that a model of that name has when nobody says: 10 for lenet, lenet32, zfnet-small
+/// and zfnet-64, 1000 for the others.
+[[nodiscard]] inline Index usual_classes(std::string_view name) {
+  const bool small = name == "lenet" || name == "lenet32" || name == "zfnet-small" || name == "zfnet-64";
+  return small ? 10 : 1000;
+}
+
+/// The same with the model's usual number of classes.
 [[nodiscard]] inline Model model_by_name(std::string_view name) {
-  return model_by_name(name, Options{.classes = name == "lenet" ? 10 : 1000});
+  return model_by_name(name, Options{.classes = usual_classes(name)});
 }
 
 }  // namespace deconv::models

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "deconv/nn/models/options.hpp"
 
@@ -21,9 +22,9 @@ inline void add_fire(GraphBuilder& net, int number, Index squeeze, Index expand)
   net.add(name + "concat", node::Concat{}, {narrow, wide});
 }
 
-inline void add_squeezenet_head(GraphBuilder& net, Index pad, Index classes) {
-  net.add("drop9", node::Dropout{0.5f});
-  net.add("conv10", node::Conv2d{classes, {Window2d::square(1, 1, pad)}});
+inline void add_squeezenet_head(GraphBuilder& net, std::string_view name, Index pad, const Options& options) {
+  net.add("drop9", dropout(name, options));
+  net.add("conv10", node::Conv2d{options.classes, {Window2d::square(1, 1, pad)}});
   net.add("relu10", node::Relu{});
   net.add("pool10", node::GlobalAveragePool{});
   net.add("logits", node::Flatten{});
@@ -37,7 +38,8 @@ inline void add_squeezenet_head(GraphBuilder& net, Index pad, Index classes) {
 /// conv10 is padded by one as its authors published it. 1,248,424 parameters at 1000 classes.
 [[nodiscard]] inline Model squeezenet1_0(const Options& options = {}) {
   const node::MaxPool2d pool{{Window2d::square(3, 2, 0, Rounding::ceil)}};
-  GraphBuilder net("data", {1, 3, 227, 227});
+  const char* name = "squeezenet1.0";
+  GraphBuilder net("data", detail::fixed_input(name, options, 3, 227));
   net.add("conv1", node::Conv2d{96, {Window2d::square(7, 2)}});
   net.add("relu1", node::Relu{});
   net.add("pool1", pool);
@@ -51,8 +53,8 @@ inline void add_squeezenet_head(GraphBuilder& net, Index pad, Index classes) {
   detail::add_fire(net, 8, 64, 256);
   net.add("pool8", pool);
   detail::add_fire(net, 9, 64, 256);
-  detail::add_squeezenet_head(net, 1, options.classes);
-  return finish("squeezenet1.0", std::move(net), options);
+  detail::add_squeezenet_head(net, name, 1, options);
+  return finish(name, std::move(net), options);
 }
 
 /// SqueezeNet 1.1, its authors' cheaper second edition: a smaller first layer and earlier pools (after conv1,
@@ -60,7 +62,8 @@ inline void add_squeezenet_head(GraphBuilder& net, Index pad, Index classes) {
 /// classes.
 [[nodiscard]] inline Model squeezenet1_1(const Options& options = {}) {
   const node::MaxPool2d pool{{Window2d::square(3, 2)}};
-  GraphBuilder net("data", {1, 3, 224, 224});
+  const char* name = "squeezenet1.1";
+  GraphBuilder net("data", detail::fixed_input(name, options, 3, 224));
   net.add("conv1", node::Conv2d{64, {Window2d::square(3, 2)}});
   net.add("relu1", node::Relu{});
   net.add("pool1", pool);
@@ -74,8 +77,8 @@ inline void add_squeezenet_head(GraphBuilder& net, Index pad, Index classes) {
   detail::add_fire(net, 7, 48, 192);
   detail::add_fire(net, 8, 64, 256);
   detail::add_fire(net, 9, 64, 256);
-  detail::add_squeezenet_head(net, 0, options.classes);
-  return finish("squeezenet1.1", std::move(net), options);
+  detail::add_squeezenet_head(net, name, 0, options);
+  return finish(name, std::move(net), options);
 }
 
 }  // namespace deconv::models

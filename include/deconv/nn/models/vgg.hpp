@@ -12,7 +12,7 @@ namespace detail {
 /// `depths[b]` convolutions of 3 x 3 in block b, then a pool.
 [[nodiscard]] inline Model vgg(const char* name, const std::array<int, 5>& depths, const Options& options) {
   constexpr std::array<Index, 5> maps = {64, 128, 256, 512, 512};
-  GraphBuilder net("data", {1, 3, 224, 224});
+  GraphBuilder net("data", detail::fixed_input(name, options, 3, 224));
   for (std::size_t block = 0; block < depths.size(); ++block) {
     const std::string number = std::to_string(block + 1);
     for (int layer = 1; layer <= depths[block]; ++layer) {
@@ -22,13 +22,7 @@ namespace detail {
     }
     net.add("pool" + number, node::MaxPool2d{{Window2d::square(2, 2)}});
   }
-  for (const char* layer : {"6", "7"}) {
-    net.add(std::string("fc") + layer, node::Linear{4096});
-    net.add(std::string("relu") + layer, node::Relu{});
-    net.add(std::string("drop") + layer, node::Dropout{0.5f});
-  }
-  net.add("fc8", node::Linear{options.classes});
-  net.add("prob", node::Softmax{});
+  detail::add_zfnet_head(net, name, 4096, options);
   return finish(name, std::move(net), options);
 }
 

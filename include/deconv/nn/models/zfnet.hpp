@@ -27,7 +27,8 @@ enum class ZfnetVariant : std::uint8_t {
   const Index pad = padded ? 1 : 0;
   const node::Lrn norm{{LrnRegion::across_channels, AlphaConvention::plain, 5, 1e-4f, 0.75f, 2.0f}};
 
-  GraphBuilder net("data", {1, 3, 224, 224});
+  const char* name = wide ? "zfnet-wide" : padded ? "zfnet-pad1" : "zfnet";
+  GraphBuilder net("data", detail::fixed_input(name, options, 3, 224));
   net.add("conv1", node::Conv2d{96, {Window2d::square(7, 2, pad, rounding)}});
   net.add("relu1", node::Relu{});
   net.add("pool1", node::MaxPool2d{{Window2d::square(3, 2, pad, rounding)}});
@@ -43,14 +44,7 @@ enum class ZfnetVariant : std::uint8_t {
   net.add("conv5", node::Conv2d{wide ? 512 : 256, {Window2d::square(3, 1, 1)}});
   net.add("relu5", node::Relu{});
   net.add("pool5", node::MaxPool2d{{Window2d::square(3, 2, 0, rounding)}});
-  for (const char* layer : {"6", "7"}) {
-    net.add(std::string("fc") + layer, node::Linear{4096});
-    net.add(std::string("relu") + layer, node::Relu{});
-    net.add(std::string("drop") + layer, node::Dropout{0.5f});
-  }
-  net.add("fc8", node::Linear{options.classes});
-  net.add("prob", node::Softmax{});
-  const char* name = wide ? "zfnet-wide" : padded ? "zfnet-pad1" : "zfnet";
+  detail::add_zfnet_head(net, name, 4096, options);
   return finish(name, std::move(net), options);
 }
 
