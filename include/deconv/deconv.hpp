@@ -155,6 +155,7 @@
 #include "deconv/nn/models/squeezenet.hpp"
 #include "deconv/nn/models/vgg.hpp"
 #include "deconv/nn/models/zfnet.hpp"
+#include "deconv/nn/models/zfnet_small.hpp"
 #include "deconv/nn/network.hpp"
 #include "deconv/nn/receptive_field.hpp"
 #include "deconv/nn/reverse.hpp"
@@ -181,6 +182,8 @@
 #include "deconv/io/stb_decoder.hpp"
 #include "deconv/io/stb_encoder.hpp"
 #include "deconv/io/text_format.hpp"
+
+#include "deconv/train/schedule.hpp"
 
 #include "deconv/analysis/class_activation_map.hpp"
 #include "deconv/analysis/features.hpp"
@@ -226,6 +229,9 @@
 #include "deconv/io/preprocess_json.hpp"
 #include "deconv/io/safetensors.hpp"
 #include "deconv/io/safetensors_writer.hpp"
+
+#include "deconv/train/json_fields.hpp"
+#include "deconv/train/schedule_json.hpp"
 #endif
 
 #if __has_include(<nlohmann/json.hpp>) && __has_include(<protozero/pbf_reader.hpp>)
