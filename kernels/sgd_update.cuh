@@ -4,8 +4,8 @@
 #include "deconv/ops/sgd_params.hpp"
 
 // One step of gradient descent with momentum and weight decay, and filters scaled back to a radius. Bytes:
-// weights and velocity twice, gradient once (20 a weight in float); six flops a weight, two more for the mean
-// square. A filter that is scaled back is read and written once more while the caches hold it.
+// weights and velocity twice, gradient once (20 a weight in float); seven flops a weight, two more for the
+// mean square. A filter that is scaled back is read and written once more while the caches hold it.
 namespace deconv::cuda {
 
 inline constexpr int sgd_threads = 256;
@@ -29,8 +29,9 @@ __device__ inline float step_of(const SgdParams& params, SgdOperands<T, N>& ther
 #pragma unroll
   for (int i = 0; i < N; ++i) {
     const float weight = to_float(there.weight.at[i]);
-    const float velocity = params.momentum * to_float(there.velocity.at[i]) -
-                           params.rate * (to_float(there.gradient.at[i]) + params.decay * weight);
+    // Rounded after the scale alone, so that a scale of 1 is none.
+    const float slope = fmaf(params.decay, weight, params.gradient_scale * to_float(there.gradient.at[i]));
+    const float velocity = params.momentum * to_float(there.velocity.at[i]) - params.rate * slope;
     there.velocity.at[i] = from_float<T>(velocity);
     there.weight.at[i] = from_float<T>(weight + velocity);
     const float stored = to_float(there.weight.at[i]);

@@ -15,7 +15,8 @@ void sgd_update(const SgdParams& params, Source<T, Cpu> gradient, TensorView<T, 
     T *v = velocity.data() + k * filter, *w = weights.data() + k * filter;
     T squares = 0;
     for (Index i = 0; i < filter; ++i) {
-      const T slope = gradient.data()[k * filter + i] + static_cast<T>(params.decay) * w[i];
+      const T slope = static_cast<T>(params.gradient_scale) * gradient.data()[k * filter + i] +
+                      static_cast<T>(params.decay) * w[i];
       v[i] = static_cast<T>(params.momentum) * v[i] - static_cast<T>(params.rate) * slope;
       w[i] = w[i] + v[i];
       squares += w[i] * w[i];
