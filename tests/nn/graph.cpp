@@ -302,4 +302,12 @@ TEST_CASE("starting weights depend on seed and name alone") {
   CHECK(deviation(wide.weights.at("fc.bias")) == 0.0);
   initialise(wide, Initialisation::he, 1);
   CHECK(std::abs(deviation(wide.weights.at("fc.weight")) - std::sqrt(0.02)) < 1.5e-3);
+  initialise(wide, Initialisation::torch, 1);
+  for (const char* name : {"fc.weight", "fc.bias"}) {
+    // Uniform within 1 / sqrt(100): the deviation is that over sqrt(3), and the ends are reached.
+    const auto [low, high] = std::ranges::minmax(wide.weights.at(name).span());
+    CHECK((low >= -0.1f && low < -0.099f));
+    CHECK((high <= 0.1f && high > 0.099f));
+    CHECK(std::abs(deviation(wide.weights.at(name)) - 0.1 / std::sqrt(3.0)) < 2e-3);
+  }
 }
