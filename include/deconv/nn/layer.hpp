@@ -20,6 +20,16 @@ template <class T, Device D>
 struct Parameter {
   std::string name;
   Tensor<T, D>* value = nullptr;
+  bool trained = true;  ///< has a gradient; false for statistics that stand fixed
+};
+
+/// The step of training that a forward pass belongs to: what dropout draws its masks from. A mask is a pure
+/// function of seed, step, the layer's name and an element's place in the whole batch, so that it depends
+/// neither on threads nor on how a batch is divided among processes.
+struct TrainingPass {
+  std::uint64_t seed = 0;
+  std::uint64_t step = 0;
+  Index first_image = 0;  ///< images of the whole batch that stand before this pass' own
 };
 
 /// What one layer reads and writes in a forward pass. Destinations are allocated with the layer's output
@@ -31,14 +41,15 @@ struct ForwardPass {
   std::span<const TensorView<T, D>> dst;
   TensorView<const std::int64_t, D> src_indices;  ///< the input that holds indices, where there is one
   Tensor<std::int64_t, D>* dst_indices =
-      nullptr;                          ///< where the indices of a second output go, if there is one
-  SwitchesView<std::byte, D> switches;  ///< empty when they need not be recorded
-  std::optional<float> negative_slope;  ///< apply this rectifier too (LayerTraits::fuses_rectifier)
+      nullptr;                             ///< where the indices of a second output go, if there is one
+  SwitchesView<std::byte, D> switches;     ///< empty when they need not be recorded
+  std::optional<float> negative_slope;     ///< apply this rectifier too (LayerTraits::fuses_rectifier)
+  const TrainingPass* training = nullptr;  ///< null in inference
 };
 
 /// What one layer reads and writes in a reverse pass. Views that the layer did not ask for (reverse_reads)
 /// are empty, as is the diff_src of an input that needs none. Every element of the other diff_src is to be
-/// written.
+/// written, and of diff_parameters where there are any.
 template <class T, Device D>
 struct ReversePass {
   const Context<D>& context;
@@ -52,6 +63,10 @@ struct ReversePass {
   /// When tensors are windows of larger planes: the padding that places the diff_dst window over the diff_src
   /// window. May be negative.
   std::optional<Padding> placed;
+  /// Where the gradients of the parameters go, summed over the images: none, or one view for each of
+  /// parameters(), of its shape and layout, empty for those that are not trained.
+  std::span<const TensorView<T, D>> diff_parameters = {};
+  const TrainingPass* training = nullptr;  ///< that of the forward pass
 
   /// A layer's window with its padding replaced where windows of planes are passed.
   [[nodiscard]] Window2d window(Window2d own) const {
@@ -90,6 +105,8 @@ class Layer {
   virtual ~Layer() = default;
 
   [[nodiscard]] virtual LayerTraits traits() const { return {}; }
+  /// Whether a layer that passes its input through in inference computes something in training (dropout).
+  [[nodiscard]] virtual bool computes_in_training() const { return false; }
   virtual void forward(const ForwardPass<T, D>& pass) const = 0;
   virtual void reverse(const ReversePass<T, D>& pass) const = 0;
   [[nodiscard]] virtual ReverseReads reverse_reads(const ReverseOptions&) const {

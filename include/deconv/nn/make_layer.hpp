@@ -9,6 +9,7 @@
 #include "deconv/core/transfer.hpp"
 #include "deconv/nn/graph.hpp"
 #include "deconv/nn/layers/convolution.hpp"
+#include "deconv/nn/layers/dropout.hpp"
 #include "deconv/nn/layers/linear.hpp"
 #include "deconv/nn/layers/pointwise.hpp"
 #include "deconv/nn/layers/pooling.hpp"
@@ -102,8 +103,8 @@ std::unique_ptr<Layer<T, D>> make_layer(const Context<D>& context, const Node& n
           [&](const node::Concat& p) -> Pointer { return std::make_unique<Concat<T, D>>(p.axis); },
           [&](const node::Add&) -> Pointer { return std::make_unique<Add<T, D>>(); },
           [&](const node::Pad2d& p) -> Pointer { return std::make_unique<Pad2d<T, D>>(p.params); },
-          [&](const node::Dropout&) -> Pointer {
-            return std::make_unique<PassThrough<T, D>>(Reach::pointwise);
+          [&](const node::Dropout& p) -> Pointer {
+            return std::make_unique<Dropout<T, D>>(p.ratio, node.name);
           },
           [&](const node::Identity&) -> Pointer {
             return std::make_unique<PassThrough<T, D>>(Reach::pointwise);

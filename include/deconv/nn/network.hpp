@@ -29,6 +29,8 @@ struct ForwardOptions {
   std::optional<ReverseOptions> reverse;
   /// Compute no more than this tensor needs; empty: all outputs of the graph.
   std::string up_to;
+  /// A pass of this step of training: dropout drops. Absent: inference.
+  std::optional<TrainingPass> training = std::nullopt;
 
   static ForwardOptions outputs_only() { return {false, {}, {}, {}}; }
   static ForwardOptions only(std::vector<std::string> keep) { return {false, std::move(keep), {}, {}}; }
@@ -254,7 +256,7 @@ class ForwardRun {
                                    : step.outputs[0];
     try {
       const Slot& first = trace_.slot(step.inputs[0]);
-      if (traits.passes_through) {
+      if (traits.passes_through && !(options_.training && layer.computes_in_training())) {
         trace_.slot(output) = pass_through(first, output);
         return;
       }
@@ -302,8 +304,8 @@ class ForwardRun {
         switches = Switches<D>::make(target.shape(), target.layout(), *taps, context_.workspace());
     std::shared_ptr<Tensor<std::int64_t, D>> indices;
     if (step.outputs.size() > 1) indices = std::make_shared<Tensor<std::int64_t, D>>();
-    layer.forward(
-        {context_, src, std::span(&target, 1), src_indices, indices.get(), switches.view(), rectifier_[i]});
+    layer.forward({context_, src, std::span(&target, 1), src_indices, indices.get(), switches.view(),
+                   rectifier_[i], trace_.training()});
     if (!plain.empty()) copy_layout<T>(context_, plain.view(), dst);
     if (indices) trace_.slot(step.outputs[1]) = {nullptr, {}, std::move(indices)};
   }
@@ -376,6 +378,7 @@ Trace<T, D> Network<T, D>::forward(const Context<D>& context, const NetworkInput
       raise<ArgumentError>("input ", quoted(input.name), " is missing");
   }
   Trace<T, D> trace(topology_, shapes_for(shapes));
+  trace.set_training(options.training);
   for (std::size_t i = 0; i < graph().inputs.size(); ++i) {
     const std::string& name = graph().inputs[i].name;
     auto& slot = trace.slot(topology_->input(i));

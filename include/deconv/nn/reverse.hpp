@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -56,9 +57,19 @@ class ReverseRun {
       if (signals_[output].empty()) continue;
       bool any = false;
       for (const std::size_t input : steps[i].inputs) any = any || regions_[input].wanted;
-      if (!any) continue;
+      if (!any && !has_gradients(i)) continue;
       step(i);
+      if (has_gradients(i) && arrived_) arrived_(i);
     }
+  }
+
+  /// Gradients of the parameters are wanted: for each node none, or a view for each of its parameters, which
+  /// must outlive the run. `arrived` is called after a node's are written.
+  void to_parameters(std::span<const std::vector<TensorView<T, D>>> gradients,
+                     std::function<void(std::size_t node)> arrived) {
+    gradients_ = gradients;
+    arrived_ = std::move(arrived);
+    require<ArgumentError>(straight_, "gradients of parameters want the rows of one trace in order");
   }
 
   /// Takes the signal that arrived at a tensor; empty when none did. Of the region's extents, in the working
@@ -71,6 +82,14 @@ class ReverseRun {
   [[nodiscard]] Shape signal_shape(std::size_t tensor) const { return extents(tensor, regions_[tensor]); }
 
  private:
+  [[nodiscard]] bool has_gradients(std::size_t node) const {
+    return !gradients_.empty() && !gradients_[node].empty();
+  }
+  /// That of the trace; only its rows in order can be trained on.
+  [[nodiscard]] const TrainingPass* training() const {
+    return straight_ ? rows_.front().trace->training() : nullptr;
+  }
+
   /// Shape of a row each of a tensor, cut to `region`.
   [[nodiscard]] Shape extents(std::size_t tensor, const ReverseRegion& region) const {
     Shape shape = rows_.front().trace->shape(tensor).with(0, static_cast<Index>(rows_.size()));
@@ -180,7 +199,12 @@ class ReverseRun {
     Tensor<T, D> signal = reads_again ? copy_of(signals_[output]) : std::move(signals_[output]);
     const Shape& plane = rows_.front().trace->shape(output);
 
-    if (layer.reverse_passes_through(options_)) {
+    const bool drops = rows_.front().trace->training() != nullptr && layer.computes_in_training();
+    require<ArgumentError>(!drops || (straight_ && above.whole), "layer ",
+                           quoted(topology_.graph().nodes[i].name),
+                           ": a reverse pass through a training pass wants the rows of one trace in order, "
+                           "and whole planes");
+    if (!drops && layer.reverse_passes_through(options_)) {
       const std::size_t input = step.inputs[0];
       if (!regions_[input].wanted) return;
       if (rows_.front().trace->shape(input) == plane)
@@ -209,7 +233,7 @@ class ReverseRun {
     const ReverseReads reads = layer.reverse_reads(options_);
     std::vector<Tensor<T, D>> keep_alive;
     Switches<D> cut_switches;
-    ReversePass<T, D> pass{context_, options_, {}, {}, {}, {}, {}, {}, {}};
+    ReversePass<T, D> pass{context_, options_, {}, {}, {}, {}, {}, {}, {}, {}, nullptr};
     std::vector<TensorView<const T, D>> src;
     std::vector<Tensor<T, D>> results;
     std::vector<TensorView<T, D>> diff_src;
@@ -258,6 +282,8 @@ class ReverseRun {
           Padding{traits.window.padding.top + below.footprint.y.low - traits.window.stride_y * y.low,
                   traits.window.padding.left + below.footprint.x.low - traits.window.stride_x * x.low, 0, 0};
     }
+    if (has_gradients(i)) pass.diff_parameters = gradients_[i];
+    pass.training = training();
     layer.reverse(pass);
     for (std::size_t k = 0; k < step.inputs.size(); ++k) {
       if (results[k].empty()) continue;
@@ -307,6 +333,8 @@ class ReverseRun {
   const std::vector<ReverseRegion>& regions_;
   std::vector<Tensor<T, D>> signals_;
   std::vector<std::size_t> kept_;
+  std::span<const std::vector<TensorView<T, D>>> gradients_;
+  std::function<void(std::size_t)> arrived_;
   bool straight_ = false;
 };
 

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "deconv/core/context.hpp"
 #include "deconv/core/tensor.hpp"
+#include "deconv/nn/layer.hpp"
 #include "deconv/nn/topology.hpp"
 #include "deconv/ops/copy_layout.hpp"
 #include "deconv/ops/switches.hpp"
@@ -33,6 +35,9 @@ class Trace {
         switches_(topology_->steps().size()) {}
 
   [[nodiscard]] const Topology& topology() const noexcept { return *topology_; }
+  /// The step of training that the pass belonged to, or null.
+  [[nodiscard]] const TrainingPass* training() const noexcept { return training_ ? &*training_ : nullptr; }
+  void set_training(const std::optional<TrainingPass>& training) { training_ = training; }
   /// Number of images that went through.
   [[nodiscard]] Index images() const { return (*shapes_)[topology_->input(0)][0]; }
   /// The shape of a tensor in this pass, kept or not. Throws ArgumentError for an unknown name.
@@ -103,6 +108,7 @@ class Trace {
   std::shared_ptr<const std::vector<Shape>> shapes_;
   std::vector<Slot> slots_;
   std::vector<Switches<D>> switches_;
+  std::optional<TrainingPass> training_;
 };
 
 }  // namespace deconv

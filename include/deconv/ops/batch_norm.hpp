@@ -16,6 +16,10 @@ void batch_norm_forward(const Context<Cpu>& context, TensorView<const T, Cpu> sr
 template <class T>
 void batch_norm_reverse(const Context<Cpu>& context, TensorView<const T, Cpu> diff_dst, const T* scale,
                         const T* variance, float epsilon, TensorView<T, Cpu> diff_src);
+template <class T>
+void batch_norm_reverse_parameters(const Context<Cpu>& context, TensorView<const T, Cpu> src,
+                                   TensorView<const T, Cpu> diff_dst, const T* mean, const T* variance,
+                                   float epsilon, T* diff_scale, T* diff_bias);
 }  // namespace cpu
 
 namespace detail {
@@ -65,6 +69,27 @@ void batch_norm_reverse(const Context<D>& context, Source<T, D> diff_dst, Source
     cpu::batch_norm_reverse<T>(context, diff_dst, scale.data(), variance.data(), epsilon, diff_src);
   else
     cuda::batch_norm_reverse<T>(context, diff_dst, scale.data(), variance.data(), epsilon, diff_src);
+}
+
+/// The gradients of scale and bias (C each), summed over everything but the channel, with the statistics
+/// fixed: diff_bias = sum of diff_dst, diff_scale = sum of diff_dst * (src - mean) / sqrt(variance +
+/// epsilon). As batch_norm_forward. Bytes: src and diff_dst once.
+template <class T, Device D>
+void batch_norm_reverse_parameters(const Context<D>& context, Source<T, D> src, Source<T, D> diff_dst,
+                                   Source<T, D> mean, Source<T, D> variance, float epsilon,
+                                   TensorView<T, D> diff_scale,
+                                   std::type_identity_t<TensorView<T, D>> diff_bias) {
+  constexpr std::string_view what = "batch_norm_reverse_parameters";
+  detail::check_alike(what, "diff_dst", src, diff_dst);
+  detail::check_channel_values<T, D>(what, "mean", src.shape(), mean);
+  detail::check_channel_values<T, D>(what, "variance", src.shape(), variance);
+  detail::check_channel_values<T, D>(what, "diff_scale", src.shape(), diff_scale);
+  detail::check_channel_values<T, D>(what, "diff_bias", src.shape(), diff_bias);
+  if constexpr (std::same_as<D, Cpu>)
+    cpu::batch_norm_reverse_parameters<T>(context, src, diff_dst, mean.data(), variance.data(), epsilon,
+                                          diff_scale.data(), diff_bias.data());
+  else
+    raise<ArgumentError>(what, ": only on the Cpu");
 }
 
 }  // namespace deconv

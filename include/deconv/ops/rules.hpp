@@ -16,11 +16,13 @@ enum class OverlapRule : std::uint8_t { sum, last };
 /// How contrast normalisation passes a signal down: unchanged (the paper's deconvnet) or by its gradient.
 enum class NormalisationRule : std::uint8_t { identity, gradient };
 
-/// The three choices of a reverse pass. The default is the paper's deconvnet.
+/// The choices of a reverse pass. The default is the paper's deconvnet.
 struct ReverseOptions {
   RectifierRule rectifier = RectifierRule::deconvnet;
   OverlapRule overlap = OverlapRule::sum;
   NormalisationRule normalisation = NormalisationRule::identity;
+  /// Gradients of the layers' parameters too (reverse_to_parameters); layers then keep what they read.
+  bool parameters = false;
 
   static constexpr ReverseOptions deconvnet() noexcept { return {}; }
   static constexpr ReverseOptions guided() noexcept {
@@ -28,6 +30,10 @@ struct ReverseOptions {
   }
   static constexpr ReverseOptions gradient() noexcept {
     return {RectifierRule::gradient, OverlapRule::sum, NormalisationRule::gradient};
+  }
+  /// What a step of training wants.
+  static constexpr ReverseOptions training() noexcept {
+    return {RectifierRule::gradient, OverlapRule::sum, NormalisationRule::gradient, true};
   }
 };
 

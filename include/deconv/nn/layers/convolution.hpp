@@ -25,10 +25,16 @@ class Conv2d final : public Layer<T, D> {
                       &cache_);
   }
   void reverse(const ReversePass<T, D>& pass) const override {
-    conv2d_reverse_data<T>(pass.context, pass.diff_dst, weights_,
-                           {pass.window(params_.window), params_.groups}, pass.diff_src[0], &cache_);
+    if (!pass.diff_parameters.empty())
+      conv2d_reverse_weights<T>(pass.context, pass.src[0], pass.diff_dst, params_, pass.diff_parameters[0],
+                                bias_.empty() ? TensorView<T, D>() : pass.diff_parameters[1]);
+    if (!pass.diff_src[0].empty())
+      conv2d_reverse_data<T>(pass.context, pass.diff_dst, weights_,
+                             {pass.window(params_.window), params_.groups}, pass.diff_src[0], &cache_);
   }
-  [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions&) const override { return {}; }
+  [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions& options) const override {
+    return {options.parameters, false, false};
+  }
   [[nodiscard]] std::vector<Parameter<T, D>> parameters() override {
     std::vector<Parameter<T, D>> all{{"weight", &weights_}};
     if (!bias_.empty()) all.push_back({"bias", &bias_});
@@ -55,10 +61,17 @@ class Conv2dTranspose final : public Layer<T, D> {
     conv2d_transpose_forward<T>(pass.context, pass.src[0], weights_, bias_, params_, pass.dst[0], &cache_);
   }
   void reverse(const ReversePass<T, D>& pass) const override {
-    conv2d_transpose_reverse_data<T>(pass.context, pass.diff_dst, weights_, params_, pass.diff_src[0],
-                                     &cache_);
+    if (!pass.diff_parameters.empty())
+      conv2d_transpose_reverse_weights<T>(pass.context, pass.src[0], pass.diff_dst, params_,
+                                          pass.diff_parameters[0],
+                                          bias_.empty() ? TensorView<T, D>() : pass.diff_parameters[1]);
+    if (!pass.diff_src[0].empty())
+      conv2d_transpose_reverse_data<T>(pass.context, pass.diff_dst, weights_, params_, pass.diff_src[0],
+                                       &cache_);
   }
-  [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions&) const override { return {}; }
+  [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions& options) const override {
+    return {options.parameters, false, false};
+  }
   [[nodiscard]] std::vector<Parameter<T, D>> parameters() override {
     std::vector<Parameter<T, D>> all{{"weight", &weights_}};
     if (!bias_.empty()) all.push_back({"bias", &bias_});

@@ -21,10 +21,17 @@ class Linear final : public Layer<T, D> {
                       pass.dst[0], pass.negative_slope, &cache_);
   }
   void reverse(const ReversePass<T, D>& pass) const override {
-    linear_reverse_data<T>(pass.context, pass.diff_dst, weights_,
-                           pass.diff_src[0].reshaped({pass.diff_src[0][0], weights_[1]}));
+    if (!pass.diff_parameters.empty())
+      linear_reverse_weights<T>(pass.context, pass.src[0].reshaped({pass.src[0][0], weights_[1]}),
+                                pass.diff_dst, pass.diff_parameters[0],
+                                bias_.empty() ? TensorView<T, D>() : pass.diff_parameters[1]);
+    if (!pass.diff_src[0].empty())
+      linear_reverse_data<T>(pass.context, pass.diff_dst, weights_,
+                             pass.diff_src[0].reshaped({pass.diff_src[0][0], weights_[1]}));
   }
-  [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions&) const override { return {}; }
+  [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions& options) const override {
+    return {options.parameters, false, false};
+  }
   [[nodiscard]] std::vector<Parameter<T, D>> parameters() override {
     std::vector<Parameter<T, D>> all{{"weight", &weights_}};
     if (!bias_.empty()) all.push_back({"bias", &bias_});

@@ -78,11 +78,17 @@ class BatchNorm final : public Layer<T, D> {
     batch_norm_forward<T>(pass.context, pass.src[0], scale_, bias_, mean_, variance_, epsilon_, pass.dst[0]);
   }
   void reverse(const ReversePass<T, D>& pass) const override {
-    batch_norm_reverse<T>(pass.context, pass.diff_dst, scale_, variance_, epsilon_, pass.diff_src[0]);
+    if (!pass.diff_parameters.empty())
+      batch_norm_reverse_parameters<T>(pass.context, pass.src[0], pass.diff_dst, mean_, variance_, epsilon_,
+                                       pass.diff_parameters[0], pass.diff_parameters[1]);
+    if (!pass.diff_src[0].empty())
+      batch_norm_reverse<T>(pass.context, pass.diff_dst, scale_, variance_, epsilon_, pass.diff_src[0]);
   }
-  [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions&) const override { return {}; }
+  [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions& options) const override {
+    return {options.parameters, false, false};
+  }
   [[nodiscard]] std::vector<Parameter<T, D>> parameters() override {
-    return {{"scale", &scale_}, {"bias", &bias_}, {"mean", &mean_}, {"variance", &variance_}};
+    return {{"scale", &scale_}, {"bias", &bias_}, {"mean", &mean_, false}, {"variance", &variance_, false}};
   }
 
  private:

@@ -6,7 +6,7 @@
 
 namespace deconv {
 
-/// Flatten, reshape, dropout in inference, identity: the elements in their N,C,H,W order, perhaps under
+/// Flatten, reshape, identity: the elements in their N,C,H,W order, perhaps under
 /// another shape.
 template <class T, Device D>
 class PassThrough final : public Layer<T, D> {

@@ -62,4 +62,23 @@ void batch_norm_reverse(const Context<Cpu>& context, TensorView<const T, Cpu> di
   detail::scale_channels(context, diff_dst, factors, shifts, diff_src);
 }
 
+/// Channels are divided among threads, in order inside each, so bits do not depend on threads.
+template <class T>
+void batch_norm_reverse_parameters(const Context<Cpu>& context, TensorView<const T, Cpu> src,
+                                   TensorView<const T, Cpu> diff_dst, const T* mean, const T* variance,
+                                   float epsilon, T* diff_scale, T* diff_bias) {
+  const auto span = deconv::detail::axis_span(src.shape(), src.layout(), 1);
+  parallel_for(context, span.extent, [&](Index c) {
+    T products = T(0), sum = T(0);
+    for (Index o = 0; o < span.outer; ++o)
+      for (Index i = 0; i < span.inner; ++i) {
+        const Index at = (o * span.extent + c) * span.inner + i;
+        products += diff_dst.data()[at] * (src.data()[at] - mean[c]);
+        sum += diff_dst.data()[at];
+      }
+    diff_scale[c] = static_cast<T>(products / std::sqrt(static_cast<double>(variance[c]) + epsilon));
+    diff_bias[c] = sum;
+  });
+}
+
 }  // namespace deconv::cpu
