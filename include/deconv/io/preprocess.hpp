@@ -46,12 +46,22 @@ struct RealBox {
   double bottom = 0.0;
 };
 
+/// How far to the right and below something lies, in pixels.
+struct Offset {
+  Index left = 0;
+  Index top = 0;
+  friend bool operator==(const Offset&, const Offset&) = default;
+};
+
 /// How a picture becomes a network's input: resized, cropped in the middle, its channels put in order, and
 /// each value made (pixel * scale - mean) / std. A plain value; io/preprocess_json.hpp reads and writes it.
 struct Preprocess {
   ResizeRule resize = ResizeRule::none;
   Extent size;  ///< Target of `exact`; its height is the target of `shorter_side`. Unused for `none`.
-  std::optional<Extent> crop;  ///< Middle part that is kept; all of it where absent.
+  /// Middle part of the resized picture that crops are taken from, those of training and of ten-crop testing
+  /// too; all of it where absent.
+  std::optional<Extent> frame = std::nullopt;
+  std::optional<Extent> crop;  ///< Middle part of the frame that is kept; all of it where absent.
   ChannelOrder order = ChannelOrder::rgb;
   double scale = 1.0;
   std::vector<double> mean{0.0};  ///< One for all channels, or one a channel in `order`.
@@ -65,6 +75,7 @@ struct Preprocess {
   [[nodiscard]] Preprocess without_resize(Index height, Index width) const {
     Preprocess changed = *this;
     changed.resize = ResizeRule::none;
+    changed.frame.reset();
     changed.crop = Extent{height, width};
     return changed;
   }
@@ -73,6 +84,7 @@ struct Preprocess {
     Preprocess changed = *this;
     changed.resize = ResizeRule::exact;
     changed.size = {height, width};
+    changed.frame.reset();
     changed.crop.reset();
     return changed;
   }
@@ -81,8 +93,8 @@ struct Preprocess {
   /// cannot hold it grows in proportion, 256 to 224); without resizing or crop, the whole picture is resized
   /// to it.
   [[nodiscard]] Preprocess for_input(Index height, Index width) const {
-    if (resize == ResizeRule::exact && !crop) return resized_to(height, width);
-    if (resize == ResizeRule::none && !crop) return resized_to(height, width);
+    if (resize == ResizeRule::exact && !crop && !frame) return resized_to(height, width);
+    if (resize == ResizeRule::none && !crop && !frame) return resized_to(height, width);
     Preprocess changed = *this;
     changed.crop = Extent{height, width};
     const Index longer = std::max(height, width);
@@ -90,6 +102,7 @@ struct Preprocess {
       if (side < longer) side = (longer * 256 + 223) / 224;
     };
     if (resize == ResizeRule::shorter_side) grow(changed.size.height), grow(changed.size.width);
+    if (frame) grow(changed.frame->height), grow(changed.frame->width);
     if (resize == ResizeRule::exact && (size.height < height || size.width < width))
       return resized_to(height, width);
     return changed;
@@ -100,6 +113,7 @@ struct Preprocess {
   /// [C, H, W] of every input, or nothing where that depends on the picture.
   [[nodiscard]] std::optional<Shape> output_shape() const {
     if (crop) return Shape{channels(), crop->height, crop->width};
+    if (frame) return Shape{channels(), frame->height, frame->width};
     if (resize == ResizeRule::exact) return Shape{channels(), size.height, size.width};
     return std::nullopt;
   }
@@ -113,11 +127,20 @@ struct Preprocess {
                            e.height, "x", e.width);
     };
     if (resize != ResizeRule::none) extent(size, "size");
+    if (frame) extent(*frame, "frame");
     if (crop) extent(*crop, "crop");
-    if (crop && resize == ResizeRule::exact)
-      require<FormatError>(crop->height <= size.height && crop->width <= size.width,
-                           "preprocessing: crop: at most size (", size.height, "x", size.width,
-                           ") wanted, met ", crop->height, "x", crop->width);
+    const auto inside = [](const std::optional<Extent>& part, const char* field, const Extent& all,
+                           const char* of) {
+      if (part)
+        require<FormatError>(part->height <= all.height && part->width <= all.width, "preprocessing: ", field,
+                             ": at most ", of, " (", all.height, "x", all.width, ") wanted, met ",
+                             part->height, "x", part->width);
+    };
+    if (resize == ResizeRule::exact) inside(frame, "frame", size, "size");
+    if (frame)
+      inside(crop, "crop", *frame, "frame");
+    else if (resize == ResizeRule::exact)
+      inside(crop, "crop", size, "size");
     const auto values = [&](const std::vector<double>& v, const char* field) {
       require<FormatError>(v.size() == 1 || static_cast<Index>(v.size()) == channels(),
                            "preprocessing: ", field, ": one value or ", channels(), " wanted, met ",
@@ -149,11 +172,20 @@ struct Preprocess {
     const Index scaled = size.height * longer / shorter;
     return width <= height ? Extent{scaled, size.height} : Extent{size.height, scaled};
   }
+  /// Where the frame lies in the resized picture. Throws ShapeError when the picture is too small for it.
+  [[nodiscard]] Box frame_box(Index width, Index height) const {
+    const Extent whole = resized_extent(width, height);
+    if (!frame) return {0, 0, whole.width, whole.height};
+    return centre_box(whole.width, whole.height, frame->width, frame->height);
+  }
   /// Where the crop lies in the resized picture. Throws ShapeError when the picture is too small for it.
   [[nodiscard]] Box crop_box(Index width, Index height) const {
-    const Extent whole = resized_extent(width, height);
-    if (!crop) return {0, 0, whole.width, whole.height};
-    return centre_box(whole.width, whole.height, crop->width, crop->height);
+    const Box all = frame_box(width, height);
+    if (!crop) return all;
+    Box middle = centre_box(all.width, all.height, crop->width, crop->height);
+    middle.left += all.left;
+    middle.top += all.top;
+    return middle;
   }
 
   /// The part of a width x height source picture that lies under a box of the input (a unit's receptive
@@ -176,8 +208,17 @@ struct Preprocess {
     return resize_window(image, whole.width, whole.height, crop_box(image.width(), image.height()));
   }
 
-  /// The input made of a view: [C, H, W] into `dst`. Throws ShapeError when its shape is another.
-  void normalise(const Image& seen, TensorView<float, Cpu> dst) const;
+  /// The frame as a picture: what view() and all other crops are parts of. Throws ShapeError when the picture
+  /// is too small for it.
+  [[nodiscard]] Image frame_view(const Image& image) const {
+    const Extent whole = resized_extent(image.width(), image.height());
+    return resize_window(image, whole.width, whole.height, frame_box(image.width(), image.height()));
+  }
+
+  /// The input made of a view: [C, H, W] into `dst`. `from_middle`: how far the view lies from the frame's
+  /// middle; the mean image is subtracted at the view's own place, as far as it reaches (one that is no
+  /// larger than the view: as it is). Throws ShapeError when the shape of `dst` is another.
+  void normalise(const Image& seen, TensorView<float, Cpu> dst, Offset from_middle = {}) const;
 
   /// The picture's input, [C, H, W], into a slot of a batch. Throws ShapeError when the slot's shape is
   /// another or the picture is too small for the crop.
@@ -205,7 +246,7 @@ namespace detail {
 
 }  // namespace detail
 
-inline void Preprocess::normalise(const Image& seen, TensorView<float, Cpu> dst) const {
+inline void Preprocess::normalise(const Image& seen, TensorView<float, Cpu> dst, Offset from_middle) const {
   const Shape wanted{channels(), seen.height(), seen.width()};
   require<ShapeError>(dst.shape() == wanted, "preprocessing: the input is ", wanted, ", the place for it ",
                       dst.shape());
@@ -234,8 +275,10 @@ inline void Preprocess::normalise(const Image& seen, TensorView<float, Cpu> dst)
     if (!mean_image) continue;
     const Shape& shape = mean_image->shape();
     const Box middle = centre_box(shape[2], shape[1], seen.width(), seen.height());
+    const Index left = std::clamp<Index>(middle.left + from_middle.left, 0, shape[2] - seen.width());
+    const Index top = std::clamp<Index>(middle.top + from_middle.top, 0, shape[1] - seen.height());
     for (Index y = 0; y < seen.height(); ++y) {
-      const float* average = mean_image->data() + (c * shape[1] + middle.top + y) * shape[2] + middle.left;
+      const float* average = mean_image->data() + (c * shape[1] + top + y) * shape[2] + left;
       float* row = out + y * seen.width();
       for (Index x = 0; x < seen.width(); ++x)
         row[x] =

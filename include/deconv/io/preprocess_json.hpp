@@ -3,6 +3,7 @@
 /// optional:
 ///   size           224 or [height, width]
 ///   resize         "shorter_side", "exact" or "none" (default: exact with a size, none without)
+///   frame          256 or [height, width]: the middle part that crops are taken from (default: all)
 ///   crop           224 or [height, width]
 ///   channel_order  "rgb" (default), "bgr" or "grey"
 ///   scale          number (default 1)
@@ -121,6 +122,8 @@ inline void read_mean(Preprocess& preprocess, const Json& value, const std::stri
                     : rule == "exact"      ? ResizeRule::exact
                                            : ResizeRule::none;
       rule_given = true;
+    } else if (key == "frame") {
+      if (!value.is_null()) made.frame = detail::json_extent(value, what);
     } else if (key == "crop") {
       if (!value.is_null()) made.crop = detail::json_extent(value, what);
     } else if (key == "channel_order") {
@@ -137,7 +140,8 @@ inline void read_mean(Preprocess& preprocess, const Json& value, const std::stri
     } else if (key == "std") {
       made.std = detail::json_numbers(value, what);
     } else {
-      raise<FormatError>(what, ": unknown; size, resize, crop, channel_order, scale, mean or std wanted");
+      raise<FormatError>(what,
+                         ": unknown; size, resize, frame, crop, channel_order, scale, mean or std wanted");
     }
   }
   if (!rule_given && size_given) made.resize = ResizeRule::exact;
@@ -188,6 +192,7 @@ inline void read_mean(Preprocess& preprocess, const Json& value, const std::stri
                    {"std", numbers(preprocess.std)}};
   if (preprocess.resize == ResizeRule::shorter_side) document["size"] = preprocess.size.height;
   if (preprocess.resize == ResizeRule::exact) document["size"] = extent(preprocess.size);
+  if (preprocess.frame) document["frame"] = extent(*preprocess.frame);
   if (preprocess.crop) document["crop"] = extent(*preprocess.crop);
   if (preprocess.mean_image) document["mean"] = Json{{"tensor", mean_tensor}};
   return document;
