@@ -26,6 +26,13 @@ class Dataset {
   /// The class of picture i, from 0, or nothing in a set without classes. Throws ArgumentError when there is
   /// no such picture.
   [[nodiscard]] virtual std::optional<Index> label(Index i) const = 0;
+  /// Whether pictures may have several classes.
+  [[nodiscard]] virtual bool multi_label() const noexcept { return false; }
+  /// All classes of picture i, the one of label() first; empty in a set without classes. Throws as label().
+  [[nodiscard]] virtual std::vector<Index> labels(Index i) const {
+    const std::optional<Index> one = label(i);
+    return one ? std::vector<Index>{*one} : std::vector<Index>{};
+  }
   /// What people call picture i: a path below the set's folder, or a file and record.
   [[nodiscard]] virtual std::string name(Index i) const = 0;
   /// Picture i, three channels. Throws IoError or FormatError, whose message names the picture.

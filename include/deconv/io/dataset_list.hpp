@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,8 +16,8 @@
 namespace deconv::io {
 
 /// Pictures named by a list file, one `path label` a line: the path relative to the list's folder (it may
-/// hold blanks), the label a whole number from 0. A list may go without labels, but not in part. Empty lines
-/// and lines that begin with # are passed over.
+/// hold blanks), the label a whole number from 0, or several of them parted by commas (`path 3,7`). A list
+/// may go without labels, but not in part. Empty lines and lines that begin with # are passed over.
 class ListDataset : public Dataset {
  public:
   /// Labels are below this.
@@ -30,10 +31,11 @@ class ListDataset : public Dataset {
     parse(read_text(list), list.string());
     if (class_list.empty()) return;
     for (ClassLine& line : read_class_list(class_list)) classes_.push_back(std::move(line.name));
-    for (const Picture& picture : pictures_)
-      require<FormatError>(picture.label < static_cast<Index>(classes_.size()), list.string(), ": label ",
-                           picture.label, " of ", picture.path, ", but ", class_list.string(), " has ",
-                           classes_.size(), " classes");
+    for (Index i = 0; i < size(); ++i)
+      for (const Index label : labels(i))
+        require<FormatError>(label < static_cast<Index>(classes_.size()), list.string(), ": label ", label,
+                             " of ", name(i), ", but ", class_list.string(), " has ", classes_.size(),
+                             " classes");
   }
 
   /// A list that is in memory; its paths are relative to the working folder. Throws FormatError.
@@ -44,6 +46,11 @@ class ListDataset : public Dataset {
   [[nodiscard]] std::optional<Index> label(Index i) const override {
     const Index found = pictures_[checked(i)].label;
     return found < 0 ? std::nullopt : std::optional<Index>(found);
+  }
+  [[nodiscard]] bool multi_label() const noexcept override { return !several_.empty(); }
+  [[nodiscard]] std::vector<Index> labels(Index i) const override {
+    const auto found = several_.find(i);
+    return found == several_.end() ? Dataset::labels(i) : found->second;
   }
   [[nodiscard]] std::string name(Index i) const override { return pictures_[checked(i)].path; }
   [[nodiscard]] Image read(Index i) const override {
@@ -69,7 +76,7 @@ class ListDataset : public Dataset {
       if (first == std::string_view::npos || line[first] == '#') continue;
       require<FormatError>(line.size() <= 8192, name, ": line ", number,
                            ": 'path label' wanted, the line has ", line.size(), " bytes");
-      pictures_.push_back(parse_line(line.substr(first, line.find_last_not_of(" \t\r") + 1 - first)));
+      add(line.substr(first, line.find_last_not_of(" \t\r") + 1 - first), name, number);
       require<FormatError>((pictures_.back().label < 0) == (pictures_.front().label < 0), name, ": line ",
                            number,
                            ": a line with a label and one without in the same list ('path label' wanted)");
@@ -78,21 +85,44 @@ class ListDataset : public Dataset {
                          ": a line 'path label' a picture wanted, the list is empty");
   }
 
-  static Picture parse_line(std::string_view line) {
+  void add(std::string_view line, const std::string& name, Index number) {
     const auto blank = line.find_last_of(" \t");
-    if (blank != std::string_view::npos) {
-      const std::string_view last = line.substr(blank + 1);
-      std::int32_t label = -1;
-      const auto [end, error] = std::from_chars(last.data(), last.data() + last.size(), label);
-      if (error == std::errc{} && end == last.data() + last.size() && label >= 0 && label < most_classes)
-        return {std::string(line.substr(0, line.find_last_not_of(" \t", blank) + 1)), label};
+    std::vector<Index> labels;
+    if (blank != std::string_view::npos) labels = parse_labels(line.substr(blank + 1));
+    if (labels.empty()) {
+      pictures_.push_back({std::string(line), -1});
+      return;
     }
-    return {std::string(line), -1};
+    if (labels.size() > 1) {
+      std::vector<Index> sorted = labels;
+      std::sort(sorted.begin(), sorted.end());
+      const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+      require<FormatError>(twice == sorted.end(), name, ": line ", number, ": the label ",
+                           twice == sorted.end() ? -1 : *twice, " stands there twice");
+      several_.emplace(size(), labels);
+    }
+    pictures_.push_back({std::string(line.substr(0, line.find_last_not_of(" \t", blank) + 1)),
+                         static_cast<std::int32_t>(labels.front())});
+  }
+
+  /// The labels in `3` or `3,7`; none when it is anything else.
+  static std::vector<Index> parse_labels(std::string_view text) {
+    std::vector<Index> labels;
+    for (std::size_t at = 0; at <= text.size();) {
+      const char* const stop = text.data() + std::min(text.find(',', at), text.size());
+      std::int32_t label = -1;
+      const auto [end, error] = std::from_chars(text.data() + at, stop, label);
+      if (error != std::errc{} || end != stop || label < 0 || label >= most_classes) return {};
+      labels.push_back(label);
+      at = static_cast<std::size_t>(stop - text.data()) + 1;
+    }
+    return labels;
   }
 
   std::filesystem::path folder_;
   std::vector<std::string> classes_;
   std::vector<Picture> pictures_;
+  std::map<Index, std::vector<Index>> several_;  ///< All labels of the pictures that have more than one.
 };
 
 }  // namespace deconv::io
