@@ -142,6 +142,7 @@
 #include "deconv/nn/initialise.hpp"
 #include "deconv/nn/layer.hpp"
 #include "deconv/nn/layers/convolution.hpp"
+#include "deconv/nn/layers/dropout.hpp"
 #include "deconv/nn/layers/linear.hpp"
 #include "deconv/nn/layers/pointwise.hpp"
 #include "deconv/nn/layers/pooling.hpp"
@@ -157,6 +158,7 @@
 #include "deconv/nn/models/zfnet.hpp"
 #include "deconv/nn/models/zfnet_small.hpp"
 #include "deconv/nn/network.hpp"
+#include "deconv/nn/parameter_gradients.hpp"
 #include "deconv/nn/receptive_field.hpp"
 #include "deconv/nn/reverse.hpp"
 #include "deconv/nn/reverse_regions.hpp"
@@ -166,6 +168,7 @@
 
 #include "deconv/io/atomic_file.hpp"
 #include "deconv/io/caffe_layers.hpp"
+#include "deconv/io/crops.hpp"
 #include "deconv/io/dataset.hpp"
 #include "deconv/io/dataset_folder.hpp"
 #include "deconv/io/dataset_list.hpp"
@@ -183,7 +186,17 @@
 #include "deconv/io/stb_encoder.hpp"
 #include "deconv/io/text_format.hpp"
 
+#include "deconv/train/augmentation.hpp"
+#include "deconv/train/data_stream.hpp"
+#include "deconv/train/random_streams.hpp"
+#include "deconv/train/recipe.hpp"
+#include "deconv/train/sampler.hpp"
 #include "deconv/train/schedule.hpp"
+
+#include "deconv/dist/communicator.hpp"
+#include "deconv/dist/environment.hpp"
+#include "deconv/dist/gradient_buckets.hpp"
+#include "deconv/dist/local.hpp"
 
 #include "deconv/analysis/class_activation_map.hpp"
 #include "deconv/analysis/features.hpp"
