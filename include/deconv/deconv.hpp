@@ -244,6 +244,7 @@
 #include "deconv/io/safetensors_writer.hpp"
 
 #include "deconv/train/json_fields.hpp"
+#include "deconv/train/recipe_json.hpp"
 #include "deconv/train/schedule_json.hpp"
 #endif
 
