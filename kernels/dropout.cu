@@ -11,31 +11,41 @@ namespace {
 
 constexpr unsigned threads = 256;
 
+/// Whole images of channels x plane, as many at once as 31 bits count.
+template <class T>
+void drop_each(const Context<Cuda>& context, TensorView<const T, Cuda> src, float ratio, float scale,
+               const Random& random, Index first, T* dst, std::uint8_t* mask, Index channels, Index plane) {
+  const Index image = channels * plane, at_once = divider_limit / image * image;
+  for (Index done = 0; done < src.count(); done += at_once) {
+    const Index count = std::min(at_once, src.count() - done);
+    launch(context, &drop_woven<T>, grid_for(count, threads), threads, 0, src.data() + done, ratio, scale,
+           random, dst + done, mask == nullptr ? nullptr : mask + done, first + done, channels, plane,
+           Divider(channels), Divider(plane), static_cast<std::uint32_t>(count));
+  }
+}
+
 }  // namespace
 
 template <class T>
 void dropout_forward(const Context<Cuda>& context, TensorView<const T, Cuda> src, float ratio,
-                     const Random& random, TensorView<T, Cuda> dst, TensorView<std::uint8_t, Cuda> mask) {
+                     const Random& random, Index first, TensorView<T, Cuda> dst,
+                     TensorView<std::uint8_t, Cuda> mask) {
   const float scale = 1.0f / (1.0f - ratio);
-  if (src.row_major()) {
-    const bool wide = vector_aligned<dropout_group>(src.data(), 0) &&
-                      vector_aligned<dropout_group>(dst.data(), 0) &&
-                      vector_aligned<dropout_group>(mask.data(), 0);
-    const dim3 grid = grid_for(parts_of<Index>(src.count(), dropout_group), threads);
-    launch(context, wide ? &drop_row_major<T, true> : &drop_row_major<T, false>, grid, threads, 0, src.data(),
-           ratio, scale, random, dst.data(), mask.data(), src.count());
-    return;
+  if (!src.row_major()) {
+    const Index plane = src[2] * src[3];
+    require<ShapeError>(src[1] * plane <= divider_limit, "dropout: an image of ", src[1] * plane,
+                        " elements is too large for this op on a GPU");
+    return drop_each(context, src, ratio, scale, random, first, dst.data(), mask.data(), src[1], plane);
   }
-  const Index channels = src[1], plane = src[2] * src[3], image = channels * plane;
-  require<ShapeError>(image <= divider_limit, "dropout: an image of ", image,
-                      " elements is too large for this op on a GPU");
-  const Index at_once = divider_limit / image;
-  for (Index first = 0; first < src[0]; first += at_once) {
-    const Index count = std::min(at_once, src[0] - first) * image, offset = first * image;
-    launch(context, &drop_woven<T>, grid_for(count, threads), threads, 0, src.data() + offset, ratio, scale,
-           random, dst.data() + offset, mask.data() + offset, first, channels, plane, Divider(channels),
-           Divider(plane), static_cast<std::uint32_t>(count));
-  }
+  if (first % dropout_group != 0)
+    return drop_each(context, src, ratio, scale, random, first, dst.data(), mask.data(), Index{1},
+                     divider_limit);
+  const bool wide = vector_aligned<dropout_group>(src.data(), 0) &&
+                    vector_aligned<dropout_group>(dst.data(), 0) &&
+                    vector_aligned<dropout_group>(mask.data(), 0);
+  const dim3 grid = grid_for(parts_of<Index>(src.count(), dropout_group), threads);
+  launch(context, wide ? &drop_row_major<T, true> : &drop_row_major<T, false>, grid, threads, 0, src.data(),
+         ratio, scale, random, first / dropout_group, dst.data(), mask.data(), src.count());
 }
 
 template <class T>
@@ -55,7 +65,7 @@ void dropout_reverse(const Context<Cuda>& context, const T* diff_dst, const std:
 
 #define DECONV_INSTANCE(T)                                                                                \
   template void dropout_forward<T>(const Context<Cuda>&, TensorView<const T, Cuda>, float, const Random&, \
-                                   TensorView<T, Cuda>, TensorView<std::uint8_t, Cuda>);                  \
+                                   Index, TensorView<T, Cuda>, TensorView<std::uint8_t, Cuda>);           \
   template void dropout_reverse<T>(const Context<Cuda>&, const T*, const std::uint8_t*, float, T*, Index);
 DECONV_INSTANCE(float)
 DECONV_INSTANCE(half)

@@ -113,7 +113,7 @@ void add_dropout(Jobs& jobs, const std::string& name, const Shape& shape) {
         const auto mask = room.result<std::uint8_t>(shape, layout);
         return beside({"ours",
                        [=, &room] {
-                         dropout_forward<T, Cuda>(room.context(), *x, 0.5f, Random(1), y->view(),
+                         dropout_forward<T, Cuda>(room.context(), *x, 0.5f, Random(1), 0, y->view(),
                                                   mask->view());
                        }},
                       dropout_peers(room, dtype_of<T>, Pass::forward, shape, 0.5f));
@@ -124,7 +124,7 @@ void add_dropout(Jobs& jobs, const std::string& name, const Shape& shape) {
       [=](Room& room) {
         const auto x = room.random<T>(shape, layout), y = room.random<T>(shape, layout);
         const auto mask = room.result<std::uint8_t>(shape, layout);
-        dropout_forward<T, Cuda>(room.context(), *x, 0.5f, Random(1), y->view(), mask->view());
+        dropout_forward<T, Cuda>(room.context(), *x, 0.5f, Random(1), 0, y->view(), mask->view());
         return beside(
             {"ours",
              [=, &room] { dropout_reverse<T, Cuda>(room.context(), *y, mask->view(), 0.5f, x->view()); }},

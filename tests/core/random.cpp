@@ -31,6 +31,15 @@ TEST_CASE("numbers depend on seed, stream and index alone") {
   CHECK(same_stream < 3);
 }
 
+TEST_CASE("words side by side are those one after another") {
+  const Random random(0x123456789abcdefu, 0xfedcba987654321u);
+  for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{5}, (std::uint64_t{1} << 32) - 3}) {
+    const auto words = random.words_of<8>(first);
+    for (std::size_t i = 0; i < 8; ++i)
+      for (std::size_t w = 0; w < 4; ++w) CHECK(words[w][i] == random.words(first + i)[w]);
+  }
+}
+
 TEST_CASE("uniform numbers fill [0, 1) evenly") {
   const Random random(1);
   std::array<int, 16> bins{};

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <numbers>
 
@@ -10,19 +11,33 @@
 
 namespace deconv {
 
+namespace detail {
+
+/// One of the ten rounds, in place. Four numbers rather than an array, which compilers would not put into
+/// vectors.
+constexpr void philox_round(std::uint32_t& x, std::uint32_t& y, std::uint32_t& z, std::uint32_t& w,
+                            const std::array<std::uint32_t, 2>& key) noexcept {
+  const std::uint64_t a = std::uint64_t{0xD2511F53u} * x;
+  const std::uint64_t b = std::uint64_t{0xCD9E8D57u} * z;
+  x = static_cast<std::uint32_t>(b >> 32) ^ y ^ key[0];
+  y = static_cast<std::uint32_t>(b);
+  z = static_cast<std::uint32_t>(a >> 32) ^ w ^ key[1];
+  w = static_cast<std::uint32_t>(a);
+}
+[[nodiscard]] constexpr std::array<std::uint32_t, 2> philox_next_key(
+    const std::array<std::uint32_t, 2>& key) noexcept {
+  return {key[0] + 0x9E3779B9u, key[1] + 0xBB67AE85u};
+}
+
+}  // namespace detail
+
 /// Philox4x32-10: 128 bits from a 128-bit counter and a 64-bit key, with no state, so that the i-th number
 /// does not depend on how the work is divided. The same function serves host and device. Source: Salmon et
 /// al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 [[nodiscard]] constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
                                                             std::array<std::uint32_t, 2> key) noexcept {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t a = std::uint64_t{0xD2511F53u} * counter[0];
-    const std::uint64_t b = std::uint64_t{0xCD9E8D57u} * counter[2];
-    counter = {static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
-               static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
-    key[0] += 0x9E3779B9u;
-    key[1] += 0xBB67AE85u;
-  }
+  for (int round = 0; round < 10; ++round, key = detail::philox_next_key(key))
+    detail::philox_round(counter[0], counter[1], counter[2], counter[3], key);
   return counter;
 }
 
@@ -37,6 +52,26 @@ class Random {
     return philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
                    static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32)},
                   {static_cast<std::uint32_t>(seed_), static_cast<std::uint32_t>(seed_ >> 32)});
+  }
+  /// The words of `N` neighbouring indices: word w of index + i stands in [w][i], so that one vector
+  /// instruction works on many.
+  template <std::size_t N>
+  [[nodiscard]] std::array<std::array<std::uint32_t, N>, 4> words_of(std::uint64_t index) const noexcept {
+    std::array<std::array<std::uint32_t, N>, 4> words;
+    auto& [x, y, z, w] = words;
+    for (std::size_t i = 0; i < N; ++i) {
+      x[i] = static_cast<std::uint32_t>(index + i);
+      y[i] = static_cast<std::uint32_t>((index + i) >> 32);
+      z[i] = static_cast<std::uint32_t>(stream_);
+      w[i] = static_cast<std::uint32_t>(stream_ >> 32);
+    }
+    std::array<std::uint32_t, 2> key = {static_cast<std::uint32_t>(seed_),
+                                        static_cast<std::uint32_t>(seed_ >> 32)};
+    for (int round = 0; round < 10; ++round, key = detail::philox_next_key(key)) {
+#pragma omp simd
+      for (std::size_t i = 0; i < N; ++i) detail::philox_round(x[i], y[i], z[i], w[i], key);
+    }
+    return words;
   }
   /// The number of [0, 1) that a word stands for: its upper 24 bits.
   [[nodiscard]] static constexpr float unit(std::uint32_t bits) noexcept {

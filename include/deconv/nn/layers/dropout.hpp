@@ -35,9 +35,7 @@ class Dropout final : public Layer<T, D> {
     // An odd multiple keeps the streams of the steps apart from those of the names.
     const Random random(training.seed, stream_ + training.step * 0x9e3779b97f4a7c15u);
     const Index image = src[0] > 0 ? src.count() / src[0] : 0;
-    static_cast<void>(image);
-    auto mask = context.template make<std::uint8_t>(src.shape(), src.layout());
-    dropout_forward<T>(context, src, ratio_, random, dst, mask.view());
+    dropout_forward<T>(context, src, ratio_, random, training.first_image * image, dst, {});
   }
 
   float ratio_;

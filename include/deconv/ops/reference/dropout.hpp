@@ -4,11 +4,11 @@
 
 namespace deconv::reference {
 
-/// As deconv::dropout_forward, for rank 4.
+/// As deconv::dropout_forward, for rank 4 and with a mask.
 template <class T>
-void dropout_forward(Source<T, Cpu> src, float ratio, const Random& random, TensorView<T, Cpu> dst,
-                     TensorView<std::uint8_t, Cpu> mask) {
-  std::uint64_t i = 0;
+void dropout_forward(Source<T, Cpu> src, float ratio, const Random& random, Index first,
+                     TensorView<T, Cpu> dst, TensorView<std::uint8_t, Cpu> mask) {
+  auto i = static_cast<std::uint64_t>(first);
   for (Index n = 0; n < src[0]; ++n)
     for (Index c = 0; c < src[1]; ++c)
       for (Index y = 0; y < src[2]; ++y)
