@@ -245,6 +245,7 @@
 
 #include "deconv/train/json_fields.hpp"
 #include "deconv/train/recipe_json.hpp"
+#include "deconv/train/run_log.hpp"
 #include "deconv/train/schedule_json.hpp"
 #endif
 
