@@ -143,6 +143,21 @@ TEST_CASE("a list file", "[io][dataset]") {
   CHECK(mentions(problem("# only remarks\n"), "empty"));
   CHECK(mentions(problem("a.png 1\nb.png\n"), "line 2"));
   CHECK(mentions(problem("a.png 1\nb.png -1\n"), "line 2"));
+
+  // Several classes a picture.
+  CHECK((!set->multi_label() && set->labels(0) == std::vector<Index>{3} && bare->labels(0).empty()));
+  io::write_text(folder / "several.txt", "a.png 3,0,11\nb.png 2\n");
+  const auto several = io::open_dataset((folder / "several.txt").string());
+  CHECK(several->multi_label());
+  CHECK(several->labels(0) == std::vector<Index>{3, 0, 11});
+  CHECK((several->label(0) == 3 && several->name(0) == "a.png"));
+  CHECK(several->labels(1) == std::vector<Index>{2});
+  CHECK(mentions(
+      error_of([&] { return io::open_dataset((folder / "several.txt").string(), folder / "names.txt"); }),
+      "label 3 of a.png"));
+  CHECK(mentions(problem("a.png 1\nb.png 4,4\n"), "line 2: the label 4 stands there twice"));
+  CHECK(mentions(problem("a.png 1\nb.png 4,\n"), "line 2"));
+  CHECK(mentions(problem("a.png 1\nb.png ,4\n"), "line 2"));
   CHECK(mentions(problem("a.png 1\nb.png 99999999999\n"), "line 2"));
   CHECK(mentions(problem(std::string("\0\1\2", 3)), "no text"));
   CHECK(mentions(problem(std::string(10000, 'x')), "10000 bytes"));

@@ -201,3 +201,55 @@ TEST_CASE("real photographs in batches", "[io][loader]") {
   }
   CHECK(count == 50);
 }
+
+TEST_CASE("batches by plan, inputs by the caller's own function", "[io][loader]") {
+  const MadeDataset set(20, {13});
+  const std::vector<std::vector<Index>> wanted{{3, 4}, {}, {7, 7, 19}, {13}, {0}};
+  for (const int workers : {1, 2, 5}) {
+    io::LoaderOptions options;
+    options.workers = workers;
+    options.skip_broken = true;
+    options.plan = [&](Index b) {
+      return b < 5 ? std::optional(wanted[static_cast<std::size_t>(b)]) : std::nullopt;
+    };
+    BatchLoader loader(
+        set, Shape{1, 1, 2},
+        [](const Image& image, Index batch, Index index, TensorView<float, Cpu> dst) {
+          dst.data()[0] = static_cast<float>(100 * batch + image(0, 0, 0));
+          dst.data()[1] = static_cast<float>(index);
+        },
+        options);
+    for (Index b = 0; b < 5; ++b) {
+      const auto batch = loader.next();
+      REQUIRE(batch);
+      const auto& indices = wanted[static_cast<std::size_t>(b)];
+      const Index count = b == 3 ? 0 : static_cast<Index>(indices.size());
+      REQUIRE(batch->images.shape() == Shape{count, 1, 1, 2});
+      for (Index n = 0; n < count; ++n) {
+        const Index index = indices[static_cast<std::size_t>(n)];
+        CHECK(batch->images.data()[2 * n] == static_cast<float>(100 * b + index));
+        CHECK(batch->images.data()[2 * n + 1] == static_cast<float>(index));
+      }
+    }
+    CHECK(!loader.next());
+    CHECK(!loader.next());
+    CHECK(loader.skipped() == 1);
+  }
+  // What a plan throws, or asks for in vain, reaches the consumer.
+  io::LoaderOptions options;
+  options.plan = [](Index b) {
+    if (b == 2) raise<IoError>("no more");
+    return std::optional(std::vector<Index>{b});
+  };
+  BatchLoader failing(set, cropped(), options);
+  CHECK(mentions(error_of([&] {
+                   for (int b = 0; b < 3; ++b) static_cast<void>(failing.next());
+                 }),
+                 "no more"));
+  CHECK(!failing.next());
+  options.plan = [](Index) { return std::optional(std::vector<Index>{20}); };
+  BatchLoader beyond(set, cropped(), options);
+  CHECK(mentions(error_of([&] { static_cast<void>(beyond.next()); }), "picture 20 of a data set of 20"));
+  options.indices = std::vector<Index>{1};
+  CHECK_THROWS_AS(BatchLoader(set, cropped(), options), ArgumentError);
+}

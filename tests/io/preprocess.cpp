@@ -149,6 +149,46 @@ TEST_CASE("boxes of the input map back to the source", "[io][preprocess]") {
   CHECK(box.bottom == Approx(72));
 }
 
+TEST_CASE("a frame bounds what crops are taken from", "[io][preprocess]") {
+  const Preprocess p =
+      parsed(R"({"resize": "shorter_side", "size": 20, "frame": [18, 16], "crop": [9, 10]})");
+  REQUIRE(p.frame == io::Extent{18, 16});
+  // 60 x 40 becomes 30 x 20; the frame lies at (7, 1), the crop at (3, 4) of it.
+  CHECK(p.frame_box(60, 40) == io::Box{7, 1, 16, 18});
+  CHECK(p.crop_box(60, 40) == io::Box{10, 5, 10, 9});
+  Image picture(60, 40);
+  for (std::size_t i = 0; i < picture.pixels().size(); ++i)
+    picture.pixels()[i] = static_cast<std::uint8_t>(i * i / 7);
+  CHECK(p.view(picture) == io::crop(p.frame_view(picture), {3, 4, 10, 9}));
+  CHECK(p.output_shape() == Shape{3, 9, 10});
+  CHECK(parsed(R"({"frame": 12})").output_shape() == Shape{3, 12, 12});
+  const Preprocess again = parsed(io::preprocess_to_json(p).dump());
+  CHECK((again.frame == p.frame && again.crop == p.crop));
+  CHECK(!p.without_resize(4, 4).frame);
+  CHECK(!p.resized_to(4, 4).frame);
+  // A network of another size: what cannot hold it grows in proportion.
+  const Preprocess larger = p.for_input(224, 224);
+  CHECK((larger.frame == io::Extent{256, 256} && larger.crop == io::Extent{224, 224}));
+}
+
+TEST_CASE("a mean image is subtracted where the crop lies", "[io][preprocess]") {
+  Preprocess p;
+  p.frame = io::Extent{6, 6};
+  p.crop = io::Extent{2, 2};
+  auto mean = Tensor<float, Cpu>::filled({3, 6, 6}, 0.0f);
+  for (Index i = 0; i < mean.count(); ++i) mean.data()[i] = static_cast<float>(i);
+  p.mean_image = std::make_shared<const Tensor<float, Cpu>>(std::move(mean));
+  Tensor<float, Cpu> input({3, 2, 2});
+  const auto first = [&](io::Offset from_middle) {
+    p.normalise(Image(2, 2), input, from_middle);
+    return -input.data()[0];
+  };
+  CHECK(first({}) == 2 * 6 + 2);
+  CHECK(first({-2, -1}) == 1 * 6 + 0);
+  CHECK(first({2, 2}) == 4 * 6 + 4);
+  CHECK(first({9, -9}) == 4);  // no further than the mean reaches
+}
+
 TEST_CASE("JSON there and back", "[io][preprocess]") {
   for (const char* name : {"imagenet-torch", "imagenet-caffe", "unit"}) {
     const Preprocess made = *io::built_in_preprocess(name);
@@ -218,6 +258,8 @@ TEST_CASE("errors name the field, what was wanted and what was met", "[io][prepr
         Case{R"({"resize": "shorter_side", "size": [3, 4]})", "size", "3x4"},
         Case{R"({"crop": -1})", "crop", "-1"},
         Case{R"({"crop": 30, "size": 20})", "crop", "30x30"},
+        Case{R"({"frame": 30, "size": 20})", "frame", "30x30"},
+        Case{R"({"frame": 20, "crop": 30})", "crop", "30x30"},
         Case{R"({"channel_order": "xyz"})", "channel_order", "xyz"},
         Case{R"({"scale": "1"})", "scale", "\"1\""},
         Case{R"({"mean": [1, 2]})", "mean", "met 2"},
