@@ -17,6 +17,12 @@ if(TARGET deconv_cuda)
   install(EXPORT deconvCudaTargets NAMESPACE deconv:: DESTINATION "${DECONV_CONFIG_DIR}")
 endif()
 
+if(TARGET deconv_mpi)
+  # Likewise, read only where it is asked for.
+  install(TARGETS deconv_mpi EXPORT deconvMpiTargets)
+  install(EXPORT deconvMpiTargets NAMESPACE deconv:: DESTINATION "${DECONV_CONFIG_DIR}")
+endif()
+
 set(DECONV_FIND_AGAIN "")
 foreach(package IN LISTS DECONV_PACKAGES)
   string(APPEND DECONV_FIND_AGAIN "find_dependency(${package})\n")

@@ -76,6 +76,8 @@ foreach(folder core ops nn io train dist analysis viz tools conformance)
   endforeach()
 endforeach()
 
+include("${CMAKE_CURRENT_LIST_DIR}/DeconvTestsDist.cmake")
+
 # ---- the emulated device itself; its tests of primitives also run on a GPU -----------------------------------------
 file(GLOB simt_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/simt/*.cpp")
 set(simt_program "")
@@ -116,6 +118,9 @@ endif()
 # ---- every public header compiles alone, and all of them may stand in two files of one program -------------------
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include"
      "${PROJECT_SOURCE_DIR}/include/deconv/*.hpp")
+if(NOT DECONV_WITH_MPI)
+  list(REMOVE_ITEM headers deconv/dist/mpi.hpp)  # it says by #error that it wants MPI
+endif()
 set(alone_folder "${PROJECT_BINARY_DIR}/headers_alone")
 set(alone_sources "")
 foreach(header IN LISTS headers)
@@ -126,7 +131,7 @@ foreach(header IN LISTS headers)
 endforeach()
 if(alone_sources)
   add_library(test_headers_alone OBJECT ${alone_sources})
-  target_link_libraries(test_headers_alone PRIVATE deconv_options)
+  target_link_libraries(test_headers_alone PRIVATE deconv_options $<$<BOOL:${DECONV_WITH_MPI}>:deconv_mpi>)
   target_compile_options(test_headers_alone PRIVATE -O0 -g0)  # only whether they compile matters
 endif()
 if("deconv/deconv.hpp" IN_LIST headers)

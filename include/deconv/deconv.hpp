@@ -188,6 +188,7 @@
 
 #include "deconv/train/augmentation.hpp"
 #include "deconv/train/data_stream.hpp"
+#include "deconv/train/mean_image.hpp"
 #include "deconv/train/random_streams.hpp"
 #include "deconv/train/recipe.hpp"
 #include "deconv/train/sampler.hpp"
@@ -196,6 +197,7 @@
 #include "deconv/dist/communicator.hpp"
 #include "deconv/dist/environment.hpp"
 #include "deconv/dist/gradient_buckets.hpp"
+#include "deconv/dist/job_thread.hpp"
 #include "deconv/dist/local.hpp"
 
 #include "deconv/analysis/class_activation_map.hpp"
@@ -251,4 +253,8 @@
 
 #if __has_include(<nlohmann/json.hpp>) && __has_include(<protozero/pbf_reader.hpp>)
 #include "deconv/io/read_model.hpp"
+#endif
+
+#if __has_include(<mpi.h>)
+#include "deconv/dist/mpi.hpp"
 #endif

@@ -1,0 +1,22 @@
+# Training with many processes: deconv::mpi is deconv::deconv with MPI, for deconv/dist/mpi.hpp. A target of its own, so
+# that programs which need no MPI neither link nor load it.
+set(DECONV_MPI AUTO CACHE STRING "Train with many processes by MPI: AUTO (where it is found), ON (or fail), OFF")
+set_property(CACHE DECONV_MPI PROPERTY STRINGS AUTO ON OFF)
+set(DECONV_WITH_MPI OFF)
+set(MPI_CXX_SKIP_MPICXX ON)  # the C++ bindings that MPI dropped in 2012
+if(DECONV_MPI STREQUAL "AUTO")
+  find_package(MPI QUIET COMPONENTS CXX)
+elseif(DECONV_MPI)
+  find_package(MPI REQUIRED COMPONENTS CXX)
+endif()
+if(DECONV_MPI AND TARGET MPI::MPI_CXX)
+  set(DECONV_WITH_MPI ON)
+  add_library(deconv_mpi INTERFACE)
+  add_library(deconv::mpi ALIAS deconv_mpi)
+  set_target_properties(deconv_mpi PROPERTIES EXPORT_NAME mpi)
+  target_link_libraries(deconv_mpi INTERFACE deconv MPI::MPI_CXX Threads::Threads)
+  target_compile_definitions(deconv_mpi INTERFACE DECONV_WITH_MPI)
+  message(STATUS "deconv: MPI ${MPI_CXX_VERSION} is used for many processes")
+else()
+  message(STATUS "deconv: MPI is not used (DECONV_MPI=${DECONV_MPI})")
+endif()
