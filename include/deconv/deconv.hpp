@@ -213,13 +213,16 @@
 #include "deconv/analysis/top_activations.hpp"
 
 #include "deconv/viz/activation_pictures.hpp"
+#include "deconv/viz/axis.hpp"
 #include "deconv/viz/canvas.hpp"
 #include "deconv/viz/colour_map.hpp"
 #include "deconv/viz/features.hpp"
 #include "deconv/viz/filter_pictures.hpp"
 #include "deconv/viz/montage.hpp"
 #include "deconv/viz/overlay.hpp"
+#include "deconv/viz/plot.hpp"
 #include "deconv/viz/stretch.hpp"
+#include "deconv/viz/svg_text.hpp"
 #include "deconv/viz/text.hpp"
 
 #if __has_include(<protozero/pbf_reader.hpp>)
@@ -254,6 +257,8 @@
 #include "deconv/train/recipe_json.hpp"
 #include "deconv/train/run_log.hpp"
 #include "deconv/train/schedule_json.hpp"
+
+#include "deconv/viz/curves.hpp"
 #endif
 
 #if __has_include(<nlohmann/json.hpp>) && __has_include(<protozero/pbf_reader.hpp>)
