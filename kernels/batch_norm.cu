@@ -67,11 +67,45 @@ void batch_norm_reverse(const Context<Cuda>& context, TensorView<const T, Cuda> 
   scale_channels(context, diff_dst, scale, none, none, variance, epsilon, diff_src);
 }
 
+template <class T>
+void batch_norm_reverse_parameters(const Context<Cuda>& context, TensorView<const T, Cuda> src,
+                                   TensorView<const T, Cuda> diff_dst, const T* mean, const T* variance,
+                                   float epsilon, T* diff_scale, T* diff_bias) {
+  const auto span = deconv::detail::axis_span(src.shape(), src.layout(), 1);
+  if (span.extent == 0) return;
+  // Chunks of a few thousand elements at least, and no more blocks than fill a large GPU.
+  const bool woven = span.inner == 1;
+  const Index elements = span.outer * span.inner,
+              columns = woven ? parts_of<Index>(span.extent, 32) : span.extent,
+              most = std::max<Index>(1, 132 * 8 / columns);
+  const Index chunks = std::clamp<Index>(elements / (woven ? 64 : 2048), 1, most),
+              chunk = parts_of<Index>(elements, chunks);
+  require<ShapeError>(columns * chunks <= divider_limit && (woven || elements <= divider_limit),
+                      "batch normalisation: the gradient of ", span.extent, " channels of ", elements,
+                      " elements is too large for this op on a GPU");
+  auto parts = context.make<float>({chunks, 2, span.extent});
+  const dim3 grid(static_cast<unsigned>(columns * chunks));
+  if (woven)
+    launch(context, &parameter_parts_woven<T>, grid, threads, 0, src.data(), diff_dst.data(), mean, elements,
+           span.extent, chunk, static_cast<unsigned>(chunks), parts.data());
+  else
+    launch(context, &parameter_parts_planes<T>, grid, threads, 0, src.data(), diff_dst.data(), mean,
+           span.extent, Divider(std::max<Index>(span.inner, 1)), span.inner,
+           static_cast<std::uint32_t>(elements), static_cast<std::uint32_t>(chunk),
+           static_cast<unsigned>(chunks), parts.data());
+  launch(context, &finish_parameters<T>, dim3(static_cast<unsigned>(parts_of<Index>(span.extent, threads))),
+         threads, 0, parts.data(), static_cast<int>(chunks), variance, epsilon, diff_scale, diff_bias,
+         span.extent);
+}
+
 #define DECONV_INSTANCE(T)                                                                                 \
   template void batch_norm_forward<T>(const Context<Cuda>&, TensorView<const T, Cuda>, const T*, const T*, \
                                       const T*, const T*, float, TensorView<T, Cuda>);                     \
   template void batch_norm_reverse<T>(const Context<Cuda>&, TensorView<const T, Cuda>, const T*, const T*, \
-                                      float, TensorView<T, Cuda>);
+                                      float, TensorView<T, Cuda>);                                         \
+  template void batch_norm_reverse_parameters<T>(const Context<Cuda>&, TensorView<const T, Cuda>,          \
+                                                 TensorView<const T, Cuda>, const T*, const T*, float, T*, \
+                                                 T*);
 DECONV_INSTANCE(float)
 DECONV_INSTANCE(half)
 DECONV_INSTANCE(bfloat16)

@@ -30,6 +30,7 @@
 #include "deconv/ops/cpu/add.hpp"
 #include "deconv/ops/cpu/average_pool2d.hpp"
 #include "deconv/ops/cpu/batch_norm.hpp"
+#include "deconv/ops/cpu/channel_sums.hpp"
 #include "deconv/ops/cpu/concat.hpp"
 #include "deconv/ops/cpu/convert.hpp"
 #include "deconv/ops/cpu/convolution.hpp"

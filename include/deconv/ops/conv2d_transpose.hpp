@@ -1,8 +1,11 @@
 #pragma once
 
+#include <algorithm>
+
 #include "deconv/core/parallel.hpp"
 #include "deconv/ops/conv2d.hpp"
 #include "deconv/ops/conv2d_transpose_params.hpp"
+#include "deconv/ops/cpu/channel_sums.hpp"
 
 namespace deconv {
 
@@ -72,13 +75,11 @@ void conv2d_transpose_reverse_weights(const Context<D>& context, Source<T, D> sr
   require<ShapeError>(diff_bias.count() == diff_dst[1], "conv2d_transpose: wants a bias gradient of ",
                       diff_dst[1], ", met ", diff_bias.shape());
   if constexpr (std::same_as<D, Cpu>) {
-    for (Index k = 0; k < diff_dst[1]; ++k) {
-      T sum = T(0);
-      for (Index n = 0; n < diff_dst[0]; ++n)
-        for (Index y = 0; y < diff_dst[2]; ++y)
-          for (Index x = 0; x < diff_dst[3]; ++x) sum += diff_dst(n, k, y, x);
-      diff_bias.data()[k] = sum;
-    }
+    const auto sums = cpu::channel_sums(
+        context, detail::axis_span(diff_dst.shape(), diff_dst.layout(), 1),
+        [signal = diff_dst.data()](Index at, Index) { return static_cast<double>(signal[at]); });
+    std::transform(sums.begin(), sums.end(), diff_bias.data(),
+                   [](double sum) { return static_cast<T>(sum); });
   } else {
     detail::with_source_in<T>(
         context, diff_dst, detail::convolution_layout, [&](TensorView<const T, D> signal) {

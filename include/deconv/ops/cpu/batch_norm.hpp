@@ -5,6 +5,7 @@
 
 #include "deconv/core/parallel.hpp"
 #include "deconv/ops/batch_norm.hpp"
+#include "deconv/ops/cpu/channel_sums.hpp"
 
 namespace deconv::cpu {
 namespace detail {
@@ -62,23 +63,22 @@ void batch_norm_reverse(const Context<Cpu>& context, TensorView<const T, Cpu> di
   detail::scale_channels(context, diff_dst, factors, shifts, diff_src);
 }
 
-/// Channels are divided among threads, in order inside each, so bits do not depend on threads.
 template <class T>
 void batch_norm_reverse_parameters(const Context<Cpu>& context, TensorView<const T, Cpu> src,
                                    TensorView<const T, Cpu> diff_dst, const T* mean, const T* variance,
                                    float epsilon, T* diff_scale, T* diff_bias) {
   const auto span = deconv::detail::axis_span(src.shape(), src.layout(), 1);
-  parallel_for(context, span.extent, [&](Index c) {
-    T products = T(0), sum = T(0);
-    for (Index o = 0; o < span.outer; ++o)
-      for (Index i = 0; i < span.inner; ++i) {
-        const Index at = (o * span.extent + c) * span.inner + i;
-        products += diff_dst.data()[at] * (src.data()[at] - mean[c]);
-        sum += diff_dst.data()[at];
-      }
-    diff_scale[c] = static_cast<T>(products / std::sqrt(static_cast<double>(variance[c]) + epsilon));
-    diff_bias[c] = sum;
+  const T *x = src.data(), *signal = diff_dst.data();
+  const auto sums =
+      channel_sums(context, span, [=](Index at, Index) { return static_cast<double>(signal[at]); });
+  const auto products = channel_sums(context, span, [=](Index at, Index c) {
+    return static_cast<double>(signal[at]) * (static_cast<double>(x[at]) - static_cast<double>(mean[c]));
   });
+  for (Index c = 0; c < span.extent; ++c) {
+    const auto channel = static_cast<std::size_t>(c);
+    diff_scale[c] = static_cast<T>(products[channel] / std::sqrt(static_cast<double>(variance[c]) + epsilon));
+    diff_bias[c] = static_cast<T>(sums[channel]);
+  }
 }
 
 }  // namespace deconv::cpu

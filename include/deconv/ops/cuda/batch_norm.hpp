@@ -14,4 +14,9 @@ template <class T>
 void batch_norm_reverse(const Context<Cuda>& context, TensorView<const T, Cuda> diff_dst, const T* scale,
                         const T* variance, float epsilon, TensorView<T, Cuda> diff_src);
 
+template <class T>
+void batch_norm_reverse_parameters(const Context<Cuda>& context, TensorView<const T, Cuda> src,
+                                   TensorView<const T, Cuda> diff_dst, const T* mean, const T* variance,
+                                   float epsilon, T* diff_scale, T* diff_bias);
+
 }  // namespace deconv::cuda
