@@ -169,6 +169,7 @@
 #include "deconv/nn/reverse.hpp"
 #include "deconv/nn/reverse_regions.hpp"
 #include "deconv/nn/reverse_state.hpp"
+#include "deconv/nn/score_tensor.hpp"
 #include "deconv/nn/topology.hpp"
 #include "deconv/nn/trace.hpp"
 
@@ -193,7 +194,10 @@
 #include "deconv/io/text_format.hpp"
 
 #include "deconv/train/augmentation.hpp"
+#include "deconv/train/class_scores.hpp"
 #include "deconv/train/data_stream.hpp"
+#include "deconv/train/evaluate.hpp"
+#include "deconv/train/kept_epochs.hpp"
 #include "deconv/train/mean_image.hpp"
 #include "deconv/train/random_streams.hpp"
 #include "deconv/train/recipe.hpp"
@@ -207,6 +211,7 @@
 #include "deconv/dist/local.hpp"
 
 #include "deconv/analysis/class_activation_map.hpp"
+#include "deconv/analysis/evolution.hpp"
 #include "deconv/analysis/features.hpp"
 #include "deconv/analysis/filters.hpp"
 #include "deconv/analysis/projection.hpp"
@@ -217,6 +222,7 @@
 #include "deconv/viz/axis.hpp"
 #include "deconv/viz/canvas.hpp"
 #include "deconv/viz/colour_map.hpp"
+#include "deconv/viz/evolution.hpp"
 #include "deconv/viz/features.hpp"
 #include "deconv/viz/filter_pictures.hpp"
 #include "deconv/viz/montage.hpp"
