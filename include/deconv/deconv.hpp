@@ -209,6 +209,8 @@
 #include "deconv/dist/gradient_buckets.hpp"
 #include "deconv/dist/job_thread.hpp"
 #include "deconv/dist/local.hpp"
+#include "deconv/dist/socket.hpp"
+#include "deconv/dist/tcp.hpp"
 
 #include "deconv/analysis/class_activation_map.hpp"
 #include "deconv/analysis/evolution.hpp"
