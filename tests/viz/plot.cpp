@@ -265,6 +265,15 @@ TEST_CASE("a run's curves mark where the rate fell", "[viz][plot]") {
   CHECK(plots[1].series[1].y[4] == 8.75);
   CHECK(plots[1].note == "lowest validation error 8.75 % after epoch 5");
 
+  // A run that ended inside its first epoch has one result.
+  train::LogLine end = lines.front();
+  end.val_error = 0.25;
+  const auto brief = training_curves({lines[1], end});
+  CHECK(brief[1].x.label == "step");
+  REQUIRE(brief[1].series.size() == 1);
+  CHECK(brief[1].series[0].y == std::vector<double>{25});
+  CHECK(brief[1].note == message("lowest validation error 25.00 % after step ", end.step));
+
   const test::ScratchFolder folder;
   write_training_curves(folder / "curves.svg", lines, "run");
   const std::string svg = io::read_text(folder / "curves.svg");

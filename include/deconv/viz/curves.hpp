@@ -34,17 +34,20 @@ class CurveReader {
     return static_cast<double>(line.step) / epoch_;
   }
 
-  /// The lines of one kind that measured this; empty where none did.
-  [[nodiscard]] Series series(std::string name, bool of_epoch, std::optional<double> train::LogLine::*field,
+  /// Whether a line tells of the run's results: those of epochs, and where a run ended inside an epoch.
+  [[nodiscard]] static bool is_result(const train::LogLine& line) { return line.of_epoch || line.val_error; }
+
+  /// This of results, or of the steps on the way, where it was measured.
+  [[nodiscard]] Series series(std::string name, bool results, std::optional<double> train::LogLine::*field,
                               double factor) const {
     Series series{.name = std::move(name)};
     for (const train::LogLine& line : lines_)
-      if (line.of_epoch == of_epoch && line.*field) {
+      if (is_result(line) == results && line.*field) {
         series.x.push_back(place(line));
         series.y.push_back(*(line.*field) * factor);
       }
-    series.thin = !of_epoch;
-    series.points = of_epoch && series.x.size() <= 60;
+    series.thin = !results;
+    series.points = results && series.x.size() <= 60;
     return series;
   }
 
@@ -95,10 +98,10 @@ class CurveReader {
   add(errors, std::move(validated));
   double best = std::numeric_limits<double>::infinity();
   for (const LogLine& line : lines)
-    if (line.of_epoch && line.val_error && *line.val_error < best) {
+    if (line.val_error && *line.val_error < best) {
       best = *line.val_error;
-      errors.note = message("lowest validation error ", detail::tick_text(best * 100, 0.01),
-                            " % after epoch ", line.epoch);
+      errors.note = message("lowest validation error ", detail::tick_text(best * 100, 0.01), " % after ",
+                            line.of_epoch ? "epoch " : "step ", line.of_epoch ? line.epoch : line.step);
     }
   std::vector<Plot> plots;
   for (Plot* plot : {&loss, &errors}) {
