@@ -209,6 +209,7 @@
 #include "deconv/dist/gradient_buckets.hpp"
 #include "deconv/dist/job_thread.hpp"
 #include "deconv/dist/local.hpp"
+#include "deconv/dist/nccl.hpp"
 #include "deconv/dist/socket.hpp"
 #include "deconv/dist/tcp.hpp"
 

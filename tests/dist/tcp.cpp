@@ -102,6 +102,11 @@ TEST_CASE("processes that do different things over TCP are told so") {
 TEST_CASE("a process that leaves is noticed by the others") {
   const auto said = ranks(3, [](TcpGroup& group) {
     if (group.rank() == 1) return;
+    if (group.rank() == 0) {
+      // It sees so without asking, sooner or later.
+      const dist::detail::Deadline deadline(limits.to_answer);
+      while (!group.broken()) require<Error>(!deadline.over(), "nothing is seen");
+    }
     group.barrier();
     throw Error("the barrier was passed");
   });
@@ -175,6 +180,7 @@ TEST_CASE("strangers at the port are sent away, and ranks that contradict are er
     const std::string rubbish = "GET / HTTP/1.1\r\n\r\n";
     stranger.send(rubbish.data(), rubbish.size(), "rank 0", deadline);
     TcpGroup group(1, 2, "127.0.0.1", port, limits);
+    CHECK_FALSE(group.broken());
     group.barrier();
   }
   CHECK(zero.get() == "");

@@ -50,6 +50,9 @@ class ProcessGroup {
   /// error and does not return.
   virtual void abort(std::string_view reason) noexcept = 0;
 
+  /// Whether it is known, without asking anyone, that another rank has ended. Any thread may call it. Where
+  /// the launcher ends all ranks when one ends, always false.
+  [[nodiscard]] virtual bool broken() const noexcept { return false; }
   /// Whether this is the rank that writes files and prints.
   [[nodiscard]] bool leads() const noexcept { return rank() == 0; }
 };

@@ -100,6 +100,10 @@ class MeetingPlace {
     const std::lock_guard lock(mutex_);
     end(reason);
   }
+  [[nodiscard]] bool aborted() const {
+    const std::lock_guard lock(mutex_);
+    return !aborted_.empty();
+  }
 
  private:
   struct Meeting {
@@ -116,7 +120,7 @@ class MeetingPlace {
     if (!aborted_.empty()) throw CommunicationError(aborted_);
   }
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::map<std::uint64_t, Meeting> meetings_;
   std::string aborted_;
@@ -188,6 +192,7 @@ class LocalGroup {
       return all;
     }
     void barrier() override { (void)exchange("barrier", {}); }
+    [[nodiscard]] bool broken() const noexcept override { return place_->aborted(); }
     void abort(std::string_view reason) noexcept override {
       try {
         place_->abort(message("rank ", rank_, ": ", reason));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -89,6 +90,17 @@ class TcpGroup final : public ProcessGroup {
   }
   void barrier() override {
     (void)exchange(Kind::barrier, {}, [](const std::vector<Bytes>&) { return Bytes(); });
+  }
+  /// Looks at the connections; reads nothing from them.
+  [[nodiscard]] bool broken() const noexcept override {
+    for (const detail::Socket& peer : peers_) {
+      if (!peer.open()) continue;
+      Head head;
+      const ssize_t met = recv(peer.handle(), &head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
+      if (met == 0 || (met < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) return true;
+      if (met == sizeof head && head.kind == static_cast<std::uint32_t>(Kind::failure)) return true;
+    }
+    return false;
   }
   /// Prints one line, tells the others and ends this process. The others' next call, or the one that they
   /// wait in, throws.
