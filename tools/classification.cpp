@@ -2,74 +2,86 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <numeric>
+#include <sstream>
 
-#include "deconv/analysis/class_activation_map.hpp"
-#include "deconv/io/resize.hpp"
+#include "deconv/io/open_dataset.hpp"
+#include "deconv/nn/score_tensor.hpp"
 
 namespace deconv::tool {
 
-Tensor<float, Cpu> probabilities(const LoadedModel& model, TensorView<const float, Cpu> images) {
+Tensor<double, Cpu> probabilities(const LoadedModel& model, TensorView<const float, Cpu> images) {
   const std::string scores = score_tensor(model.topology());
-  Tensor<float, Cpu> rows = std::move(model.engine->activations(images, {scores}).front());
-  const Index count = images[0], classes = rows.count() / count;
-  require<ShapeError>(rows.rank() >= 2 && rows[0] == count && rows[1] == classes, "scores ", quoted(scores),
-                      " of shape ", rows.shape(), ": one number a class wanted");
-  for (Index n = 0; n < count; ++n) {
-    float* row = rows.data() + n * classes;
-    const double most = static_cast<double>(*std::max_element(row, row + classes));
-    double sum = 0;
-    for (Index k = 0; k < classes; ++k) sum += std::exp(static_cast<double>(row[k]) - most);
-    for (Index k = 0; k < classes; ++k)
-      row[k] = static_cast<float>(std::exp(static_cast<double>(row[k]) - most) / sum);
-  }
-  return std::move(rows).reshaped({count, classes});
+  const Tensor<float, Cpu> rows = std::move(model.engine->activations(images, {scores}).front());
+  require<ShapeError>(rows.rank() >= 2 && rows[0] == images[0], "scores ", quoted(scores), " of shape ",
+                      rows.shape(), ": one number a class wanted");
+  return train::probabilities_of(rows.view());
 }
 
-std::vector<std::pair<Index, float>> top_classes(std::span<const float> row, Index count) {
+std::vector<std::pair<Index, float>> top_classes(std::span<const double> row, Index count) {
   std::vector<Index> order(row.size());
   std::iota(order.begin(), order.end(), Index{0});
   const auto value = [&](Index k) {
-    const float v = row[static_cast<std::size_t>(k)];
-    return std::isnan(v) ? -1.0f : v;
+    const double v = row[static_cast<std::size_t>(k)];
+    return std::isnan(v) ? -1.0 : v;
   };
   const auto kept = std::min<std::size_t>(static_cast<std::size_t>(count), order.size());
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(),
                     [&](Index a, Index b) { return value(a) != value(b) ? value(a) > value(b) : a < b; });
   std::vector<std::pair<Index, float>> top;
-  for (std::size_t i = 0; i < kept; ++i) top.emplace_back(order[i], row[static_cast<std::size_t>(order[i])]);
+  for (std::size_t i = 0; i < kept; ++i)
+    top.emplace_back(order[i], static_cast<float>(row[static_cast<std::size_t>(order[i])]));
   return top;
 }
 
-Index rank_of(std::span<const float> row, Index label) {
-  const float own = row[static_cast<std::size_t>(label)];
-  if (std::isnan(own)) return static_cast<Index>(row.size());
-  Index rank = 0;
-  for (Index k = 0; k < static_cast<Index>(row.size()); ++k) {
-    const float other = row[static_cast<std::size_t>(k)];
-    if (k != label && (!(other <= own) || (other == own && k < label))) ++rank;
-  }
-  return rank;
+train::Scorer scorer_of(const LoadedModel& model, const CommonOptions& options, Index crops) {
+  const io::Preprocess& preprocess = model.preprocess_for_pictures(options);
+  require<ArgumentError>(crops == 1 || (preprocess.crop && preprocess.output_shape()),
+                         "--crops 10 wants a preprocessing with a crop");
+  return {preprocess, [&engine = *model.engine,
+                       name = score_tensor(model.topology())](TensorView<const float, Cpu> inputs) {
+            return std::move(engine.activations(inputs, {name}).front());
+          }};
 }
 
-void ten_crops(const io::Preprocess& preprocess, const io::Image& picture, TensorView<float, Cpu> dst) {
-  require<ShapeError>(preprocess.crop.has_value(),
-                      "ten crops want a preprocessing with a crop that is smaller than the resized picture");
-  const io::Extent crop = *preprocess.crop;
-  const io::Extent whole = preprocess.resized_extent(picture.width(), picture.height());
-  const Index right = whole.width - crop.width, bottom = whole.height - crop.height;
-  const io::Box middle = preprocess.crop_box(picture.width(), picture.height());
-  const io::Box boxes[] = {{0, 0, crop.width, crop.height},
-                           {right, 0, crop.width, crop.height},
-                           {0, bottom, crop.width, crop.height},
-                           {right, bottom, crop.width, crop.height},
-                           middle};
-  const Shape one{preprocess.channels(), crop.height, crop.width};
-  for (Index i = 0; i < 5; ++i) {
-    const io::Image seen = io::resize_window(picture, whole.width, whole.height, boxes[i]);
-    preprocess.normalise(seen, {dst.data() + i * one.count(), one});
-    preprocess.normalise(io::flip_horizontally(seen), {dst.data() + (i + 5) * one.count(), one});
-  }
+train::EvaluateOptions evaluate_options(const CommonOptions& options, Index crops, Index top,
+                                        Progress& progress) {
+  train::EvaluateOptions made;
+  made.crops = crops;
+  made.top = top;
+  made.batch = options.batch;
+  made.workers = std::min(options.threads, 256);
+  made.skip_broken = options.skip_broken;
+  made.warn = [&progress](const std::string& text) { progress.warn(text); };
+  made.advance = [&progress](Index count) { progress.advance(count); };
+  return made;
+}
+
+std::unique_ptr<io::Dataset> open_data(const CommonOptions& options) {
+  std::error_code ignored;
+  const bool folder = std::filesystem::is_directory(options.data, ignored);
+  return io::open_dataset(options.data, folder ? options.labels : std::filesystem::path());
+}
+
+void add_errors(Document& document, const train::Evaluation& evaluation, Index top) {
+  const std::string name = "top" + std::to_string(top);
+  document["images"] = evaluation.images;
+  document["skipped"] = evaluation.skipped;
+  document["top1_correct"] = evaluation.images - evaluation.wrong_top1;
+  document[name + "_correct"] = evaluation.images - evaluation.wrong_top5;
+  document["top1_error"] = evaluation.top1_error();
+  document[name + "_error"] = evaluation.top5_error();
+  document["loss"] = std::isfinite(evaluation.mean_loss()) ? Document(evaluation.mean_loss()) : Document();
+}
+
+std::string errors_text(const train::Evaluation& evaluation, Index top) {
+  std::ostringstream text;
+  text << "top-1 error " << 100 * evaluation.top1_error() << " % ("
+       << evaluation.images - evaluation.wrong_top1 << " right), top-" << top << " error "
+       << 100 * evaluation.top5_error() << " % (" << evaluation.images - evaluation.wrong_top5
+       << " right), loss " << evaluation.mean_loss();
+  return std::move(text).str();
 }
 
 }  // namespace deconv::tool

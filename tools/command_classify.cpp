@@ -6,8 +6,8 @@
 
 #include "classification.hpp"
 #include "deconv/io/atomic_file.hpp"
-#include "deconv/io/loader.hpp"
-#include "deconv/io/open_dataset.hpp"
+#include "deconv/io/crops.hpp"
+#include "deconv/io/image.hpp"
 #include "document.hpp"
 #include "inputs.hpp"
 #include "output.hpp"
@@ -22,17 +22,8 @@ struct ClassifyOptions : CommonOptions {
   Index crops = 1;
 };
 
-std::span<const float> row_of(const Tensor<float, Cpu>& rows, Index n) {
+std::span<const double> row_of(const Tensor<double, Cpu>& rows, Index n) {
   return {rows.data() + n * rows[1], static_cast<std::size_t>(rows[1])};
-}
-
-/// One row of probabilities an image; ten crops of an image become one by their mean.
-Tensor<float, Cpu> mean_of_crops(const Tensor<float, Cpu>& rows, Index crops) {
-  auto mean = Tensor<float, Cpu>::filled({rows[0] / crops, rows[1]}, 0.0f);
-  for (Index n = 0; n < rows[0]; ++n)
-    for (Index k = 0; k < rows[1]; ++k)
-      mean.data()[n / crops * rows[1] + k] += rows.data()[n * rows[1] + k] / static_cast<float>(crops);
-  return mean;
 }
 
 // ---- pictures
@@ -56,8 +47,8 @@ Classified load(const ClassifyOptions& options, const LoadedModel& model) {
   Classified all{options.images, Tensor<float, Cpu>({static_cast<Index>(options.images.size()) * 10,
                                                      (*shape)[0], (*shape)[1], (*shape)[2]})};
   for (std::size_t n = 0; n < options.images.size(); ++n) try {
-      ten_crops(preprocess, io::read_image(options.images[n]),
-                all.batch.view().slice(static_cast<Index>(n) * 10, 10));
+      io::ten_crops(preprocess, io::read_image(options.images[n]),
+                    all.batch.view().slice(static_cast<Index>(n) * 10, 10));
     } catch (const ShapeError& problem) {
       raise<ShapeError>(options.images[n], ": ", problem.what());
     }
@@ -84,18 +75,18 @@ void write_csv(const std::string& path, const Document& images) {
 void classify_pictures(const ClassifyOptions& options, const LoadedModel& model, OutputKind kind) {
   const Classified inputs = load(options, model);
   std::optional<Timing> timing;
-  const Tensor<float, Cpu> rows = timed(options.repeat, timing, [&] {
-    std::vector<Tensor<float, Cpu>> parts;
+  const Tensor<double, Cpu> rows = timed(options.repeat, timing, [&] {
+    std::vector<Tensor<double, Cpu>> parts;
     const Index total = inputs.batch[0];
     for (Index first = 0; first < total; first += options.batch) {
       stop_if_interrupted();
       parts.push_back(
           probabilities(model, inputs.batch.view().slice(first, std::min(options.batch, total - first))));
     }
-    Tensor<float, Cpu> all({total, parts.front()[1]});
-    float* out = all.data();
+    Tensor<double, Cpu> all({total, parts.front()[1]});
+    double* out = all.data();
     for (const auto& part : parts) out = std::copy(part.begin(), part.end(), out);
-    return mean_of_crops(all, options.crops);
+    return train::mean_of_groups(std::move(all), options.crops);
   });
 
   Document document = make_document("classify", options);
@@ -126,116 +117,25 @@ void classify_pictures(const ClassifyOptions& options, const LoadedModel& model,
 // ---- data sets
 // ---------------------------------------------------------------------------------------------
 
-struct Score {
-  Index images = 0, skipped = 0, first = 0, among_top = 0;
-};
-
-/// Counts the rows of one batch.
-void count(const io::Dataset& set, const Tensor<float, Cpu>& rows, const std::vector<Index>& indices,
-           Index top, Score& score) {
-  for (Index n = 0; n < rows[0]; ++n) {
-    const Index index = indices[static_cast<std::size_t>(n)];
-    const std::optional<Index> label = set.label(index);
-    require<ArgumentError>(label.has_value(), "the data set has no classes; an error rate wants them");
-    require<ArgumentError>(*label < rows[1], set.name(index), ": class ", *label, " of a network with ",
-                           rows[1], " classes");
-    const Index rank = rank_of(row_of(rows, n), *label);
-    ++score.images;
-    score.first += rank == 0;
-    score.among_top += rank < top;
-  }
-}
-
-Score score_single(const ClassifyOptions& options, const LoadedModel& model, const io::Dataset& set) {
-  Progress progress("classify", "images", set.size(), options.quiet);
-  io::LoaderOptions loading;
-  loading.batch = options.batch;
-  loading.workers = options.threads;
-  loading.skip_broken = options.skip_broken;
-  loading.warn = [&](const std::string& text) { progress.warn(text); };
-  io::BatchLoader loader(set, model.preprocess_for_pictures(options), loading);
-  Score score;
-  while (const auto batch = loader.next()) {
-    count(set, probabilities(model, batch->images), batch->indices, options.top, score);
-    progress.advance(static_cast<Index>(batch->indices.size()));
-  }
-  score.skipped = loader.skipped();
-  return score;
-}
-
-Score score_ten_crops(const ClassifyOptions& options, const LoadedModel& model, const io::Dataset& set) {
-  const Context<Cpu> context = options.host();
-  const io::Preprocess& preprocess = model.preprocess_for_pictures(options);
-  const auto shape = preprocess.output_shape();
-  require<ArgumentError>(shape && preprocess.crop, "--crops 10 wants a preprocessing with a crop");
-  Progress progress("classify, ten crops", "images", set.size(), options.quiet);
-  Score score;
-  // Together an image's crops are as many inputs as --batch allows.
-  const Index group = std::max<Index>(1, options.batch / 10);
-  for (Index first = 0; first < set.size(); first += group) {
-    const Index size = std::min(group, set.size() - first);
-    auto inputs = context.make<float>({size * 10, (*shape)[0], (*shape)[1], (*shape)[2]});
-    std::vector<std::string> problems(static_cast<std::size_t>(size));
-    parallel_for(context, size, [&](Index i) {
-      const auto place = inputs.view().slice(i * 10, 10);
-      try {
-        ten_crops(preprocess, set.read(first + i), place);
-      } catch (const DeviceError&) {
-        throw;
-      } catch (const ShapeError& problem) {
-        problems[static_cast<std::size_t>(i)] = message(set.name(first + i), ": ", problem.what());
-      } catch (const Error& problem) {
-        problems[static_cast<std::size_t>(i)] = problem.what();
-      }
-      if (!problems[static_cast<std::size_t>(i)].empty()) std::fill(place.begin(), place.end(), 0.0f);
-    });
-    const auto rows = mean_of_crops(probabilities(model, inputs), 10);
-    for (Index i = 0; i < size; ++i) {
-      const std::string& problem = problems[static_cast<std::size_t>(i)];
-      if (problem.empty()) {
-        Tensor<float, Cpu> row({1, rows[1]});
-        std::copy_n(rows.data() + i * rows[1], rows[1], row.data());
-        count(set, row, {first + i}, options.top, score);
-        continue;
-      }
-      require<FormatError>(options.skip_broken, problem);
-      progress.warn(problem);
-      ++score.skipped;
-    }
-    progress.advance(size);
-  }
-  return score;
-}
-
 void classify_data(const ClassifyOptions& options, const LoadedModel& model) {
-  // Folders are classes in the order of the labels; lists and records number their classes themselves.
-  const bool folder = std::filesystem::is_directory(options.data);
-  const auto set = io::open_dataset(options.data, folder ? options.labels : std::filesystem::path());
+  const auto set = open_data(options);
+  const train::Scorer scorer = scorer_of(model, options, options.crops);
   std::optional<Timing> timing;
-  const Score score = timed(options.repeat, timing, [&] {
-    return options.crops == 1 ? score_single(options, model, *set) : score_ten_crops(options, model, *set);
+  const train::Evaluation met = timed(options.repeat, timing, [&] {
+    Progress progress(options.crops == 1 ? "classify" : "classify, ten crops", "images", set->size(),
+                      options.quiet);
+    return train::evaluate(*set, scorer, evaluate_options(options, options.crops, options.top, progress));
   });
-  require<ArgumentError>(score.images > 0, options.data, ": a picture that can be read wanted, met none");
-  const auto error = [&](Index right) {
-    return static_cast<double>(score.images - right) / static_cast<double>(score.images);
-  };
-  const std::string top = "top" + std::to_string(options.top);
+  require<ArgumentError>(met.images > 0, options.data, ": a picture that can be read wanted, met none");
   Document document = make_document("classify", options);
   document["data"] = options.data;
   document["crops"] = options.crops;
-  document["images"] = score.images;
-  document["skipped"] = score.skipped;
-  document["top1_correct"] = score.first;
-  document[top + "_correct"] = score.among_top;
-  document["top1_error"] = error(score.first);
-  document[top + "_error"] = error(score.among_top);
+  add_errors(document, met, options.top);
   add_timing(document, timing);
   print(options, document, [&] {
-    std::cout << score.images << " images";
-    if (score.skipped > 0) std::cout << " (" << score.skipped << " broken ones left out)";
-    std::cout << ": top-1 error " << 100 * error(score.first) << " % (" << score.first << " right), top-"
-              << options.top << " error " << 100 * error(score.among_top) << " % (" << score.among_top
-              << " right)\n";
+    std::cout << met.images << " images";
+    if (met.skipped > 0) std::cout << " (" << met.skipped << " broken ones left out)";
+    std::cout << ": " << errors_text(met, options.top) << "\n";
   });
 }
 

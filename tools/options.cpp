@@ -15,6 +15,16 @@ CLI::Validator at_least(Index low) {
       message(">=", low));
 }
 
+void add_common_options(CLI::App& command, CommonOptions& options) {
+  command
+      .add_option("--labels", options.labels,
+                  "names of the classes, one a line; a WordNet number in front is told apart")
+      ->type_name("FILE");
+  command.add_flag("--json", options.json, "one JSON document on stdout, and nothing else there");
+  command.add_flag("--quiet", options.quiet, "no progress and no warnings");
+  command.add_option("--seed", options.seed, "of everything that is drawn at random")->capture_default_str();
+}
+
 void add_model_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--model", options.model, "the network: .onnx, .safetensors or .caffemodel")
       ->required()
@@ -24,16 +34,10 @@ void add_model_options(CLI::App& command, CommonOptions& options) {
                   "a .caffemodel's network (default: the .prototxt beside it)")
       ->type_name("FILE");
   command
-      .add_option("--labels", options.labels,
-                  "names of the classes, one a line; a WordNet number in front is told apart")
-      ->type_name("FILE");
-  command
       .add_option("--output", options.output,
                   "written whole or not at all; the kind follows the extension, a folder without one")
       ->type_name("PATH");
-  command.add_flag("--json", options.json, "one JSON document on stdout, and nothing else there");
-  command.add_flag("--quiet", options.quiet, "no progress and no warnings");
-  command.add_option("--seed", options.seed, "of everything that is drawn at random")->capture_default_str();
+  add_common_options(command, options);
 }
 
 void add_work_options(CLI::App& command, CommonOptions& options) {
