@@ -51,7 +51,9 @@ struct CommonOptions {
   [[nodiscard]] Context<Cpu> host() const { return Context<Cpu>(threads); }
 };
 
-/// --model, --prototxt, --labels and what every command takes.
+/// What every command takes: --labels, --json, --quiet and --seed.
+void add_common_options(CLI::App& command, CommonOptions& options);
+/// --model, --prototxt, --output and what every command takes.
 void add_model_options(CLI::App& command, CommonOptions& options);
 /// --device, --threads and --repeat.
 void add_work_options(CLI::App& command, CommonOptions& options);
@@ -89,6 +91,7 @@ void add_features(CLI::App& program, Action& action);
 void add_filters(CLI::App& program, Action& action);
 void add_activations(CLI::App& program, Action& action);
 void add_gradcam(CLI::App& program, Action& action);
+void add_evaluate(CLI::App& program, Action& action);
 
 /// Adds a command whose options are a `Specific` (a CommonOptions with more) and whose work is `run`.
 template <class Specific>
