@@ -58,7 +58,7 @@ class Random {
   template <std::size_t N>
   [[nodiscard]] std::array<std::array<std::uint32_t, N>, 4> words_of(std::uint64_t index) const noexcept {
     std::array<std::array<std::uint32_t, N>, 4> words;
-    auto& [x, y, z, w] = words;
+    auto &x = words[0], &y = words[1], &z = words[2], &w = words[3];
     for (std::size_t i = 0; i < N; ++i) {
       x[i] = static_cast<std::uint32_t>(index + i);
       y[i] = static_cast<std::uint32_t>((index + i) >> 32);
@@ -68,7 +68,9 @@ class Random {
     std::array<std::uint32_t, 2> key = {static_cast<std::uint32_t>(seed_),
                                         static_cast<std::uint32_t>(seed_ >> 32)};
     for (int round = 0; round < 10; ++round, key = detail::philox_next_key(key)) {
+#if defined(_OPENMP)  // compilers of kernels include this file without
 #pragma omp simd
+#endif
       for (std::size_t i = 0; i < N; ++i) detail::philox_round(x[i], y[i], z[i], w[i], key);
     }
     return words;
