@@ -7,7 +7,9 @@
 #include "deconv/ops/add.hpp"
 #include "deconv/ops/batch_norm.hpp"
 #include "deconv/ops/dropout.hpp"
+#include "deconv/ops/fill.hpp"
 #include "deconv/ops/lrn.hpp"
+#include "deconv/ops/one_vs_rest_loss.hpp"
 #include "deconv/ops/relu.hpp"
 #include "deconv/ops/softmax.hpp"
 #include "deconv/ops/softmax_cross_entropy.hpp"
@@ -97,6 +99,15 @@ void add_sums(Jobs& jobs, const std::string& name, const Shape& shape) {
     const auto scale = room.random<T>(channels), variance = room.random<T>(channels);
     return Ways{{"ours", [=, &room] {
                    batch_norm_reverse<T, Cuda>(room.context(), *dy, *scale, *variance, 4.0f, dx->view());
+                 }}};
+  });
+  add("batch_norm_reverse_parameters", 2, [=](Room& room) {
+    const auto x = room.random<T>(shape, Layout::nhwc), dy = room.random<T>(shape, Layout::nhwc);
+    const auto mean = room.random<T>(channels), variance = room.random<T>(channels);
+    const auto scale = room.result<T>(channels), bias = room.result<T>(channels);
+    return Ways{{"ours", [=, &room] {
+                   batch_norm_reverse_parameters<T, Cuda>(room.context(), *x, *dy, *mean, *variance, 4.0f,
+                                                          scale->view(), bias->view());
                  }}};
   });
 }
@@ -206,6 +217,36 @@ void add_cross_entropy(Jobs& jobs, const std::string& name, const Shape& shape) 
   });
 }
 
+template <class T>
+void add_one_vs_rest(Jobs& jobs, const std::string& name, const Shape& shape) {
+  const Adder<T> add{jobs, name, shape};
+  const Shape one_an_image{shape[0]};
+  const auto targets_of = [=](Room& room) {
+    auto targets = room.result<T>(shape);
+    fill<T>(room.context(), targets->view(), T(0.0f));  // of no class
+    return targets;
+  };
+  for (const OneVsRestLoss kind : {OneVsRestLoss::squared_hinge, OneVsRestLoss::sigmoid}) {
+    const bool hinge = kind == OneVsRestLoss::squared_hinge;
+    add(hinge ? "squared_hinge_forward" : "sigmoid_loss_forward", 2, [=](Room& room) {
+      const auto x = room.random<T>(shape), loss = room.result<T>(one_an_image);
+      const auto targets = targets_of(room);
+      return Ways{{"ours", [=, &room] {
+                     one_vs_rest_loss_forward<T, Cuda>(room.context(), kind, *x, *targets, loss->view());
+                   }}};
+    });
+    add(hinge ? "squared_hinge_reverse" : "sigmoid_loss_reverse", 3, [=](Room& room) {
+      const auto x = room.random<T>(shape), diff_loss = room.random<T>(one_an_image),
+                 dx = room.result<T>(shape);
+      const auto targets = targets_of(room);
+      return Ways{{"ours", [=, &room] {
+                     one_vs_rest_loss_reverse<T, Cuda>(room.context(), kind, *x, *targets, *diff_loss,
+                                                       dx->view());
+                   }}};
+    });
+  }
+}
+
 const Family family([](Jobs& jobs) {
   for (const auto& layer : rectifiers(jobs.tiny))
     jobs.each([&]<class T>(Index batch) { add_rectifiers<T>(jobs, layer.name, layer.src.with(0, batch)); });
@@ -224,6 +265,7 @@ const Family family([](Jobs& jobs) {
     jobs.each([&]<class T>(Index batch) {
       add_softmax<T>(jobs, layer.name, layer.src.with(0, batch));
       add_cross_entropy<T>(jobs, layer.name, layer.src.with(0, batch));
+      add_one_vs_rest<T>(jobs, layer.name, layer.src.with(0, batch));
     });
 });
 
