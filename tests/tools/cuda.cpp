@@ -54,6 +54,7 @@ TEST_CASE("every command gives on the emulated device what it gives on the host"
       {"run", "--image", world.picture(0), world.picture(1), "--layers", "all"},
       {"classify", "--image", world.picture(0), world.picture(2)},
       {"classify", "--data", world.set()},
+      {"evaluate", "--data", world.set()},
       {"activations", "--image", world.picture(1), "--layers", "relu1,prob"},
       {"project", "--image", world.picture(0), "--layer", "relu2", "--top", "3"},
       {"project", "--image", world.picture(0), "--layer", "conv2", "--map", "1", "--rule", "gradient"},
