@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "deconv/core/parallel.hpp"
 #include "deconv/ops/dropout.hpp"
@@ -45,6 +46,37 @@ void drop_row(const T* src, float ratio, const Random& random, std::uint64_t fir
   }
 }
 
+/// The same for the pixels [begin, end) of nhwc memory, whose neighbours in a plane share blocks: what stays
+/// of a few dozen pixels is worked out channel by channel, and then applied in memory order.
+template <class T>
+void drop_pixels(const T* src, float ratio, const Random& random, std::uint64_t first, T* dst,
+                 std::uint8_t* mask, Index channels, Index plane, Index begin, Index end) {
+  constexpr std::size_t blocks = 8;
+  constexpr auto most = static_cast<Index>(4 * blocks - 3);  // wherever in a block the first pixel stands
+  const T scale = T(1) / (T(1) - static_cast<T>(ratio));
+  std::vector<std::uint8_t> stays(static_cast<std::size_t>(most * channels));
+  for (Index pixel = begin; pixel < end;) {
+    const Index image = pixel / plane, place = pixel % plane;
+    const Index count = std::min({most, plane - place, end - pixel});
+    for (Index c = 0; c < channels; ++c) {
+      const std::uint64_t number = first + static_cast<std::uint64_t>((image * channels + c) * plane + place);
+      const auto words = random.words_of<blocks>(number / 4);
+      for (Index j = 0; j < count; ++j) {
+        const auto at = static_cast<std::size_t>(number % 4) + static_cast<std::size_t>(j);
+        stays[static_cast<std::size_t>(j * channels + c)] =
+            Random::unit(words[at % 4][at / 4]) >= ratio ? 1 : 0;
+      }
+    }
+    const T* const from = src + pixel * channels;
+    T* const to = dst + pixel * channels;
+    const std::uint8_t* const kept = stays.data();
+#pragma omp simd
+    for (Index i = 0; i < count * channels; ++i) to[i] = kept[i] != 0 ? from[i] * scale : T(0);
+    if (mask != nullptr) std::copy_n(kept, count * channels, mask + pixel * channels);
+    pixel += count;
+  }
+}
+
 }  // namespace detail
 
 template <class T>
@@ -59,16 +91,10 @@ void dropout_forward(const Context<Cpu>& context, TensorView<const T, Cpu> src, 
     });
     return;
   }
-  const T scale = T(1) / (T(1) - static_cast<T>(ratio));
   const Index channels = src[1], plane = src[2] * src[3];
-  parallel_ranges(context, src.count(), 4096, [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      const Index pixel = i / channels;
-      const Index place = (pixel / plane * channels + i % channels) * plane + pixel % plane;
-      const bool stays = random.uniform(base + static_cast<std::uint64_t>(place)) >= ratio;
-      if (mask.data() != nullptr) mask.data()[i] = stays ? 1 : 0;
-      dst.data()[i] = stays ? src.data()[i] * scale : T(0);
-    }
+  parallel_ranges(context, src[0] * plane, deconv::detail::row_grain(channels), [&](Index begin, Index end) {
+    detail::drop_pixels(src.data(), ratio, random, base, dst.data(), mask.data(), channels, plane, begin,
+                        end);
   });
 }
 
