@@ -40,7 +40,7 @@ endif()
 
 # The deconv program on the emulated device.
 if(DECONV_WITH_SIMT AND TARGET deconv_tool)
-  add_executable(deconv_emulated "${DECONV_TOOL_ENGINE}")
+  add_executable(deconv_emulated ${DECONV_TOOL_ENGINE})
   set_target_properties(deconv_emulated PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
   target_link_libraries(deconv_emulated PRIVATE deconv_tool_objects deconv_kernels_simt)
 endif()

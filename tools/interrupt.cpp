@@ -9,10 +9,10 @@ namespace deconv::tool {
 
 namespace {
 
-std::atomic<bool> interrupted{false};
+std::atomic<bool> asked_to_stop{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-extern "C" void note_interrupt(int) { interrupted.store(true); }
+extern "C" void note_interrupt(int) { asked_to_stop.store(true); }
 
 }  // namespace
 
@@ -24,6 +24,8 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-void stop_if_interrupted() { require<Error>(!interrupted.load(), "interrupted"); }
+bool interrupted() { return asked_to_stop.load(); }
+
+void stop_if_interrupted() { require<Error>(!interrupted(), "interrupted"); }
 
 }  // namespace deconv::tool

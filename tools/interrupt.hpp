@@ -6,6 +6,9 @@ namespace deconv::tool {
 /// second one ends the program at once.
 void catch_interrupts();
 
+/// Whether the work was asked to stop.
+[[nodiscard]] bool interrupted();
+
 /// Throws Error when the work was asked to stop. To be called between parts of long work.
 void stop_if_interrupted();
 

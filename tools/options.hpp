@@ -91,7 +91,9 @@ void add_features(CLI::App& program, Action& action);
 void add_filters(CLI::App& program, Action& action);
 void add_activations(CLI::App& program, Action& action);
 void add_gradcam(CLI::App& program, Action& action);
+void add_train(CLI::App& program, Action& action);
 void add_evaluate(CLI::App& program, Action& action);
+void add_evolve(CLI::App& program, Action& action);
 
 /// Adds a command whose options are a `Specific` (a CommonOptions with more) and whose work is `run`.
 template <class Specific>

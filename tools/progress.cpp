@@ -47,6 +47,10 @@ Progress::~Progress() { clear(); }
 
 void Progress::advance(Index count) {
   stop_if_interrupted();
+  this->count(count);
+}
+
+void Progress::count(Index count) {
   done_ += count;
   const auto now = Clock::now();
   // Ten pictures a second are enough for the eye; more would cost the terminal time.

@@ -19,6 +19,8 @@ class Progress {
 
   /// Counts on. Throws Error when the user interrupted the program.
   void advance(Index count = 1);
+  /// Counts on, for work that ends by itself when it is interrupted.
+  void count(Index count);
   /// A line on stderr that does not collide with the bar; nothing with --quiet.
   void warn(const std::string& text);
 

@@ -1,0 +1,46 @@
+#pragma once
+/// A training run as the command line asks for it, on whatever device.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "deconv/train/run_log.hpp"
+#include "deconv/train/trainer.hpp"
+#include "options.hpp"
+
+namespace deconv::tool {
+
+struct TrainingJob {
+  CommonOptions common;
+  train::Recipe recipe;
+  std::string data, validation;  ///< as --data and --val; `validation` may be empty
+  bool resume = false;           ///< go on with the run in --output
+  int workers = 2;
+  Index log_steps = 50;
+  double largest_loss = 1e4;
+};
+
+struct TrainingResult {
+  train::RunEnd end = train::RunEnd::finished;
+  train::RunState state;
+  std::vector<train::LogLine> epochs;
+  std::string network;
+  Index parameters = 0, images = 0, validation_images = 0, ranks = 1;
+  bool leads = true;  ///< this process writes and prints
+};
+
+/// Trains; every process of the run calls it. Throws what goes wrong, after ending the other processes.
+[[nodiscard]] TrainingResult train_on_device(const TrainingJob& job);
+
+/// What a run's config.json holds.
+[[nodiscard]] io::Json config_of(const TrainingJob& job);
+/// Reads it back: recipe, data and validation. Throws IoError, FormatError.
+void read_config(const std::filesystem::path& folder, TrainingJob& job);
+
+/// The recipe of a file, or one that comes with the program: by its own name ("zfnet-imagenet") or as the one
+/// for a network. Throws UsageError that lists the names.
+[[nodiscard]] train::Recipe recipe_named(const std::string& name);
+[[nodiscard]] train::Recipe recipe_for_net(const std::string& net);
+
+}  // namespace deconv::tool
