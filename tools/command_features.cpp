@@ -7,26 +7,21 @@
 #include <numeric>
 #include <utility>
 
-#include "arrays.hpp"
 #include "deconv/analysis/features.hpp"
-#include "deconv/core/random.hpp"
-#include "deconv/io/loader.hpp"
 #include "deconv/io/open_dataset.hpp"
 #include "deconv/viz/features.hpp"
 #include "document.hpp"
+#include "feature_stream.hpp"
+#include "map_choice.hpp"
 #include "model.hpp"
 #include "output.hpp"
-#include "progress.hpp"
 #include "seen_pictures.hpp"
 
 namespace deconv::tool {
 
 namespace {
 
-struct FeaturesOptions : CommonOptions, RuleOptions {
-  std::vector<std::string> layers;
-  std::string maps;
-  std::optional<Index> random;
+struct FeaturesOptions : CommonOptions, RuleOptions, MapOptions {
   Index top = 9;
   std::string patch = "field";
 };
@@ -42,35 +37,6 @@ Index columns_for(Index blocks) {
   for (Index columns = square; columns <= std::min(blocks, 2 * square); ++columns)
     if (empty(columns) < empty(best)) best = columns;
   return best;
-}
-
-/// `count` of the maps, drawn without repetition by the seed and the layer's name, in ascending order.
-std::vector<Index> random_maps(std::uint64_t seed, const std::string& layer, Index maps, Index count) {
-  std::uint64_t stream = 0xcbf29ce484222325u;  // FNV-1a
-  for (const char c : layer) stream = (stream ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  const Random random(seed, stream);
-  std::vector<Index> all(static_cast<std::size_t>(maps));
-  std::iota(all.begin(), all.end(), Index{0});
-  const auto kept = static_cast<std::size_t>(std::min(maps, count));
-  for (std::size_t i = 0; i < kept; ++i) std::swap(all[i], all[i + random.below(i, all.size() - i)]);
-  all.resize(kept);
-  std::sort(all.begin(), all.end());
-  return all;
-}
-
-std::vector<MapSelection> selections_of(const FeaturesOptions& options, const LoadedModel& model) {
-  const Topology& topology = model.topology();
-  const auto shapes = infer_shapes(topology.graph(), 1);
-  std::vector<MapSelection> selections;
-  for (const std::string& layer : layers_of(options.layers, topology)) {
-    const Shape& shape = shapes.at(topology.name(topology.find(layer)));
-    require<ArgumentError>(shape.rank() == 4 || shape.rank() == 2, "layer ", quoted(layer), " of shape ",
-                           shape, " has no feature maps");
-    selections.push_back({layer, options.maps.empty()
-                                     ? random_maps(options.seed, layer, shape[1], options.random.value_or(16))
-                                     : parse_indices("--maps", options.maps)});
-  }
-  return selections;
 }
 
 /// The part of a projection's box that holds its signal: 98 % of the energy of its rows and of its columns,
@@ -203,67 +169,24 @@ struct Found {
 /// The whole work: every image through the network, the hits projected, the montages drawn.
 Found find_features(const FeaturesOptions& options, const LoadedModel& model, const io::Dataset& set,
                     bool pictures) {
-  const io::Preprocess& preprocess = model.preprocess_for_pictures(options);
-  io::LoaderOptions loading;
-  loading.batch = options.batch;
-  loading.workers = options.threads;
-  loading.skip_broken = options.skip_broken;
-  std::optional<Progress> progress(std::in_place, "features", "images", set.size(), options.quiet);
-  loading.warn = [&](const std::string& text) { progress->warn(text); };
-  io::BatchLoader loader(set, preprocess, loading);
-
-  Found found;
-  SeenPictures seen(set, preprocess, seen_bytes);
-  std::optional<io::Batch> batch;
-  ImageBatch<float> current;
-  ImageStream<float> stream;
-  stream.next = [&]() -> const ImageBatch<float>* {
-    batch = loader.next();
-    if (!batch) {
-      // The activations of whole batches go back to the system before projections want memory of their own.
-      model.engine->release_memory();
-      return nullptr;
-    }
-    current.images = batch->images.view();
-    current.numbers.assign(batch->indices.begin(), batch->indices.end());
-    found.images += static_cast<Index>(current.numbers.size());
-    return &current;
-  };
-  stream.again = [&](std::int64_t number) {
-    Tensor<float, Cpu> input = preprocess.apply(set.read(number));
-    const Shape shape = input.shape();
-    return std::move(input).reshaped({1, shape[0], shape[1], shape[2]});
-  };
-
+  FeatureStream data(options, model, set, "features");
+  SeenPictures seen(set, model.preprocess_for_pictures(options), seen_bytes);
   FeatureOptions how;
   how.top = static_cast<std::size_t>(options.top);
   how.projection.reverse = options.reverse();
   how.projection.seed_value = options.seed_value == "one" ? SeedValue::one : SeedValue::activation;
-  Index before = 0;
-  bool projecting = false;
-  how.progress = [&](std::string_view phase, std::int64_t done, std::int64_t total) {
-    if (phase == "projections" && !projecting) {
-      projecting = true;
-      before = 0;
-      progress.emplace("features", "projections", total, options.quiet);
-    }
-    progress->advance(done - before);
-    before = done;
-  };
+  how.progress = data.progress();
   if (pictures)
     how.image_use = [&](std::int64_t number, bool in_use) {
       if (!in_use) return seen.drop(number);
-      const auto place = std::find(current.numbers.begin(), current.numbers.end(), number);
-      const Index row = place - current.numbers.begin();
-      const Shape& shape = current.images.shape();
-      const Shape one{shape[1], shape[2], shape[3]};
-      seen.keep(number, {current.images.data() + row * one.count(), one});
+      seen.keep(number, data.current(number));
     };
 
+  Found found;
   Collector collector(options, model, set, seen, pictures);
-  std::vector<MapSelection> selections = selections_of(options, model);
+  std::vector<MapSelection> selections = selections_of(options, options.seed, model.topology());
   model.engine->features(
-      std::move(selections), stream,
+      std::move(selections), data.stream(),
       [&](Feature<float> feature) {
         const std::string last = collector.last_layer();
         const bool finished = pictures && !last.empty() && last != feature.layer;
@@ -271,8 +194,9 @@ Found find_features(const FeaturesOptions& options, const LoadedModel& model, co
         collector.take(std::move(feature));
       },
       how);
-  found.skipped = loader.skipped();
-  require<ArgumentError>(found.images > 0, options.data, ": a picture that can be read wanted, met none");
+  data.require_images();
+  found.images = data.images();
+  found.skipped = data.skipped();
   if (pictures)
     found.montages.emplace_back(collector.last_layer(), collector.montage(collector.last_layer()));
   found.layers = std::move(collector.layers());
@@ -300,13 +224,13 @@ void print_people(const FeaturesOptions& options, const Document& document) {
 }
 
 void run_features(const FeaturesOptions& options) {
-  require<UsageError>(options.maps.empty() || !options.random, "--maps or --random wanted, met both");
+  check_maps(options);
   check_device(options);
   const OutputKind kind = output_kind(options, {OutputKind::folder, OutputKind::png});
   require<UsageError>(kind != OutputKind::png || options.layers.size() == 1, "--output ", options.output,
                       ": a picture holds one layer; a folder wanted for several");
   const LoadedModel model = load_model(options);
-  static_cast<void>(selections_of(options, model));
+  static_cast<void>(selections_of(options, options.seed, model.topology()));
   const auto set = io::open_dataset(options.data);
   std::optional<Timing> timing;
   Found found = timed(options.repeat, timing,
@@ -355,15 +279,7 @@ void add_features(CLI::App& program, Action& action) {
   add_data_options(command, *options);
   add_rule_options(command, *options);
   command.get_option("--data")->required();
-  command.add_option("--layer", options->layers, "layers, parted by commas, or all")
-      ->delimiter(',')
-      ->required()
-      ->type_name("a,b");
-  command.add_option("--maps", options->maps, "numbers of maps, parted by commas")->type_name("0,5,7");
-  command
-      .add_option("--random", options->random, "instead of --maps: so many maps drawn by --seed (default 16)")
-      ->check(at_least(1))
-      ->type_name("N");
+  add_map_options(command, *options);
   command
       .add_option("--patch", options->patch,
                   "what the pictures show: the units' receptive field, or the part of it that holds the "
