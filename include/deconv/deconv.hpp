@@ -198,11 +198,14 @@
 #include "deconv/train/data_stream.hpp"
 #include "deconv/train/evaluate.hpp"
 #include "deconv/train/kept_epochs.hpp"
+#include "deconv/train/loss.hpp"
 #include "deconv/train/mean_image.hpp"
+#include "deconv/train/optimiser.hpp"
 #include "deconv/train/random_streams.hpp"
 #include "deconv/train/recipe.hpp"
 #include "deconv/train/sampler.hpp"
 #include "deconv/train/schedule.hpp"
+#include "deconv/train/training_step.hpp"
 
 #include "deconv/dist/communicator.hpp"
 #include "deconv/dist/environment.hpp"
@@ -263,16 +266,21 @@
 #include "deconv/io/safetensors.hpp"
 #include "deconv/io/safetensors_writer.hpp"
 
+#include "deconv/train/checkpoint.hpp"
 #include "deconv/train/json_fields.hpp"
 #include "deconv/train/recipe_json.hpp"
+#include "deconv/train/run_folder.hpp"
 #include "deconv/train/run_log.hpp"
 #include "deconv/train/schedule_json.hpp"
+#include "deconv/train/trainer.hpp"
 
 #include "deconv/viz/curves.hpp"
 #endif
 
 #if __has_include(<nlohmann/json.hpp>) && __has_include(<protozero/pbf_reader.hpp>)
 #include "deconv/io/read_model.hpp"
+
+#include "deconv/train/start.hpp"
 #endif
 
 #if __has_include(<mpi.h>)

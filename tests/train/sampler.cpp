@@ -11,8 +11,6 @@ namespace {
 
 using namespace deconv;
 using train::Sampler;
-using train::Share;
-using train::share_of;
 
 std::vector<Index> epoch_of(Sampler& sampler, Index epoch) {
   std::vector<Index> all;
@@ -76,10 +74,10 @@ TEST_CASE("the shares of all processes are the whole batch", "[train][sampler]")
     const Index step = 5;  // seven pictures
     std::vector<Index> together;
     for (Index rank = 0; rank < ranks; ++rank) {
-      const Share share = share_of(sampler.batch_size(step), rank, ranks);
-      CHECK(share.first == static_cast<Index>(together.size()));
-      CHECK(share.size() >= 7 / ranks);
-      CHECK(share.size() <= 7 / ranks + 1);
+      const Shard share = shard_of(sampler.batch_size(step), rank, ranks);
+      CHECK(share.begin == static_cast<Index>(together.size()));
+      CHECK(share.count() >= 7 / ranks);
+      CHECK(share.count() <= 7 / ranks + 1);
       const auto part = sampler.batch(2, step, share);
       together.insert(together.end(), part.begin(), part.end());
     }
@@ -95,8 +93,8 @@ TEST_CASE("what a sampler cannot do is said", "[train][sampler]") {
   CHECK_THROWS_AS(sampler.batch(0, -1), ArgumentError);
   CHECK_THROWS_AS(sampler.batch(-1, 0), ArgumentError);
   CHECK_THROWS_AS(sampler.batch(0, 2, {0, 3}), ArgumentError);
-  CHECK_THROWS_AS(share_of(4, 2, 2), ArgumentError);
-  CHECK_THROWS_AS(share_of(4, -1, 2), ArgumentError);
+  CHECK_THROWS_AS(shard_of(4, 2, 2), ArgumentError);
+  CHECK_THROWS_AS(shard_of(4, -1, 2), ArgumentError);
 }
 
 }  // namespace

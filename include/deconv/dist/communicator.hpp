@@ -13,6 +13,7 @@
 #include "deconv/core/context.hpp"
 #include "deconv/core/error.hpp"
 #include "deconv/core/shape.hpp"
+#include "deconv/core/shard.hpp"
 
 // What the processes of one training run say to each other. Each process is a rank, 0 to size() - 1. All
 // ranks call the same functions in the same order with the same counts; where they do not, that is an error
@@ -78,23 +79,6 @@ class Communicator : public ProcessGroup {
   /// Every rank gets rank `root`'s array, as wait() has it. Throws ArgumentError for no such rank.
   virtual void broadcast(const Context<D>& context, float* data, Index count, int root) = 0;
 };
-
-/// Part `rank` of `size` of [0, count): items [count rank / size, count (rank + 1) / size).
-struct Shard {
-  Index begin = 0, end = 0;
-  [[nodiscard]] Index count() const noexcept { return end - begin; }
-  friend bool operator==(const Shard&, const Shard&) = default;
-};
-
-/// Which items of `count` are this rank's. Parts follow one another and differ by one item at most. Throws
-/// ArgumentError for a negative count or no such rank.
-[[nodiscard]] inline Shard shard_of(Index count, int rank, int size) {
-  require<ArgumentError>(count >= 0, "a number of items must be 0 or more, met ", count);
-  require<ArgumentError>(size >= 1 && rank >= 0 && rank < size, "rank ", rank, " of ", size, " processes");
-  // As quotient and remainder, so that nothing overflows.
-  const Index whole = count / size, rest = count % size;
-  return {whole * rank + rest * rank / size, whole * (rank + 1) + rest * (rank + 1) / size};
-}
 
 /// The bytes of a text, for broadcast() and gather(), and back.
 [[nodiscard]] inline std::vector<std::byte> to_bytes(std::string_view text) {

@@ -63,7 +63,7 @@ class DataStream {
         rank_(options.rank),
         ranks_(options.ranks),
         first_(options.epoch * sampler_.steps_per_epoch() + options.step) {
-    static_cast<void>(share_of(0, rank_, ranks_));
+    static_cast<void>(shard_of(0, rank_, ranks_));
     augmentation_.check(preprocess_);
     require<ArgumentError>(sampler_.pictures() == set.size(), "data stream: a sampler of ", set.size(),
                            " pictures wanted, met one of ", sampler_.pictures());
@@ -110,7 +110,7 @@ class DataStream {
     batch.epoch = epoch;
     batch.step = step;
     batch.whole_batch = sampler_.batch_size(step);
-    batch.first_image = own_share(step).first;
+    batch.first_image = own_share(step).begin;
     return batch;
   }
 
@@ -125,8 +125,8 @@ class DataStream {
     const Index steps = sampler_.steps_per_epoch();
     return {(first_ + b) / steps, (first_ + b) % steps};
   }
-  [[nodiscard]] Share own_share(Index step) const {
-    return share_of(sampler_.batch_size(step), rank_, ranks_);
+  [[nodiscard]] Shard own_share(Index step) const {
+    return shard_of(sampler_.batch_size(step), rank_, ranks_);
   }
 
   const io::Preprocess preprocess_;

@@ -57,7 +57,7 @@ struct EvaluateOptions {
   Index batch = 16;          ///< Inputs that go through a network together, at most (at least one picture's).
   int workers = 2;           ///< Threads that read, decode and preprocess; 1 to 256.
   bool skip_broken = false;  ///< Leave broken pictures out, and count them, instead of throwing.
-  Index rank = 0, ranks = 1;  ///< Which part of the pictures: share_of(all, rank, ranks).
+  Index rank = 0, ranks = 1;  ///< Which part of the pictures: shard_of(all, rank, ranks).
   /// Which pictures; all of them where absent.
   std::optional<std::vector<Index>> indices = std::nullopt;
   /// Called with the message of each picture left out, in order.
@@ -244,11 +244,11 @@ inline void count_rows(const Tensor<double, Cpu>& rows, const std::vector<Index>
   loading.skip_broken = options.skip_broken;
   loading.warn = options.warn;
   const Index total = options.indices ? static_cast<Index>(options.indices->size()) : set.size();
-  const Share share = share_of(total, options.rank, options.ranks);
-  std::vector<Index> own(static_cast<std::size_t>(share.size()));
-  for (Index i = 0; i < share.size(); ++i)
+  const Shard share = shard_of(total, options.rank, options.ranks);
+  std::vector<Index> own(static_cast<std::size_t>(share.count()));
+  for (Index i = 0; i < share.count(); ++i)
     own[static_cast<std::size_t>(i)] =
-        options.indices ? (*options.indices)[static_cast<std::size_t>(share.first + i)] : share.first + i;
+        options.indices ? (*options.indices)[static_cast<std::size_t>(share.begin + i)] : share.begin + i;
   loading.indices = std::move(own);
 
   const detail::InputKinds kinds(scorers, options.crops);

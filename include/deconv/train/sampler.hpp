@@ -8,26 +8,10 @@
 
 #include "deconv/core/error.hpp"
 #include "deconv/core/shape.hpp"
+#include "deconv/core/shard.hpp"
 #include "deconv/train/random_streams.hpp"
 
 namespace deconv::train {
-
-/// A part [first, last) of a list.
-struct Share {
-  Index first = 0;
-  Index last = 0;
-  [[nodiscard]] Index size() const noexcept { return last - first; }
-  friend bool operator==(const Share&, const Share&) = default;
-};
-
-/// What process `rank` of `ranks` takes of `count` things: [count rank / ranks, count (rank + 1) / ranks).
-/// The shares are disjoint and their union is everything; some may be empty. Throws ArgumentError unless 0 <=
-/// rank < ranks.
-[[nodiscard]] inline Share share_of(Index count, Index rank, Index ranks) {
-  require<ArgumentError>(ranks >= 1 && rank >= 0 && rank < ranks, "rank ", rank, " of ", ranks,
-                         " processes: a rank from 0 to ", ranks - 1, " wanted");
-  return {count * rank / ranks, count * (rank + 1) / ranks};
-}
 
 /// Which pictures each step of training takes: every epoch all of them once, in an order that is a pure
 /// function of the seed and the epoch. The last batch of an epoch is smaller where the batch does not divide
@@ -60,16 +44,15 @@ class Sampler {
   [[nodiscard]] std::vector<Index> batch(Index epoch, Index step) {
     return batch(epoch, step, {0, batch_size(step)});
   }
-  /// The part [share.first, share.last) of that batch. Throws ArgumentError also when it reaches over the
+  /// The part [share.begin, share.end) of that batch. Throws ArgumentError also when it reaches over the
   /// batch.
-  [[nodiscard]] std::vector<Index> batch(Index epoch, Index step, const Share& share) {
+  [[nodiscard]] std::vector<Index> batch(Index epoch, Index step, const Shard& share) {
     const Index size = batch_size(step);
-    require<ArgumentError>(share.first >= 0 && share.first <= share.last && share.last <= size,
-                           "sampler: a part [", share.first, ", ", share.last, ") of a batch of ", size);
+    require<ArgumentError>(share.begin >= 0 && share.begin <= share.end && share.end <= size,
+                           "sampler: a part [", share.begin, ", ", share.end, ") of a batch of ", size);
     permute(epoch);
     const auto begin = order_.begin() + static_cast<std::ptrdiff_t>(step * batch_);
-    return {begin + static_cast<std::ptrdiff_t>(share.first),
-            begin + static_cast<std::ptrdiff_t>(share.last)};
+    return {begin + static_cast<std::ptrdiff_t>(share.begin), begin + static_cast<std::ptrdiff_t>(share.end)};
   }
 
  private:

@@ -339,14 +339,14 @@ class Trainer {
   }
   [[nodiscard]] std::array<double, 2> wrong_decisions() const {
     const Scorer scorer = scorer_of(network_, context_, *about_.preprocess);
-    const Share share = share_of(validation_->size(), communicator_->rank(), communicator_->size());
+    const Shard share = shard_of(validation_->size(), communicator_->rank(), communicator_->size());
     io::LoaderOptions loading;
     loading.batch = validation_batch;
     loading.workers = options_.workers;
     loading.skip_broken = options_.skip_broken;
     loading.warn = options_.warn;
     loading.indices.emplace();
-    for (Index i = share.first; i < share.last; ++i) loading.indices->push_back(i);
+    for (Index i = share.begin; i < share.end; ++i) loading.indices->push_back(i);
     io::BatchLoader loader(*validation_, scorer.preprocess, std::move(loading));
     std::array<double, 2> totals{};
     while (const auto batch = loader.next()) {
