@@ -35,6 +35,8 @@ PHASES = ("PyTorch, phases by hand", lambda e: "phases" in e["way"])
 RIVALS = [
     ("forward_16", AS_IT_COMES, 2.0), ("forward_16", BEST, 1.1),
     ("forward_1", AS_IT_COMES, None), ("forward_1", BEST, 2.0),
+    ("train_step_zfnet_16", AS_IT_COMES, 2.0), ("train_step_zfnet_16", BEST, 1.3),
+    ("train_step_lenet32_128", BEST, 1.3),
     ("project_nine_conv5", CAPTUM, 8.0), ("project_nine_conv5", CAPTUM_EASED, None),
     ("project_nine_conv5", UNPOOL_PASS, 4.0), ("project_nine_conv5", PHASES_PASS, None),
 ]
@@ -213,7 +215,7 @@ def main():
     for turn in range(options.rounds):
         print(f"round {turn + 1} of {options.rounds}", file=sys.stderr, flush=True)
         if not options.no_ours:
-            for command in options.ours or ["build/release/bench/bench_zfnet"]:
+            for command in options.ours or ["build/release/bench/bench_zfnet", "build/release/bench/bench_training"]:
                 pool(pooled_ours, run_ours(command, options.threads), "deconv")
         if not options.no_peers:
             for allocator in options.allocators.split(";"):

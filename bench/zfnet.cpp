@@ -2,49 +2,17 @@
 // counts. bench_zfnet [--threads N] [--repeat N] prints one JSON object a line; a table with rates goes to
 // stderr.
 
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "deconv/analysis/projection.hpp"
 #include "deconv/nn/models/zfnet.hpp"
+#include "job.hpp"
 
 namespace {
 
 using namespace deconv;
-
-struct Job {
-  std::string name;
-  double flops, bytes;
-  std::function<void()> work;
-};
-
-void measure(const Job& job, int repeat) {
-  using Clock = std::chrono::steady_clock;
-  for (int i = 0; i < 2; ++i) job.work();
-  std::vector<double> samples;
-  for (int i = 0; i < repeat; ++i) {
-    const auto begin = Clock::now();
-    job.work();
-    samples.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
-  }
-  auto sorted = samples;
-  std::sort(sorted.begin(), sorted.end());
-  const double median = sorted[sorted.size() / 2];
-  std::printf(
-      R"({"name": "%s", "median_ms": %.4f, "min_ms": %.4f, "flops": %.0f, "bytes": %.0f, "samples_ms": [)",
-      job.name.c_str(), median, sorted.front(), job.flops, job.bytes);
-  for (std::size_t i = 0; i < samples.size(); ++i) std::printf("%s%.4f", i ? ", " : "", samples[i]);
-  std::printf("]}\n");
-  std::fflush(stdout);
-  std::fprintf(stderr, "%-22s %9.2f ms  %7.1f GFLOP/s  %6.1f GB/s\n", job.name.c_str(), median,
-               job.flops / median / 1e6, job.bytes / median / 1e6);
-}
+using bench::measure;
 
 Tensor<float, Cpu> noise(const Shape& shape, std::uint64_t stream, Layout layout = Layout::nchw) {
   Tensor<float, Cpu> tensor(shape, layout);
@@ -72,16 +40,9 @@ void pools(const Context<Cpu>& context, const std::string& suffix, const Shape& 
 }  // namespace
 
 int main(int argc, char** argv) {
-  int threads = default_threads(), repeat = 9;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    if (std::strcmp(argv[i], "--threads") == 0)
-      threads = std::atoi(argv[i + 1]);
-    else if (std::strcmp(argv[i], "--repeat") == 0)
-      repeat = std::max(1, std::atoi(argv[i + 1]));
-    else
-      return std::fprintf(stderr, "unknown option %s\n", argv[i]), 2;
-  }
-  const Context<Cpu> context(threads);
+  const bench::Arguments arguments(argc, argv, default_threads());
+  const int repeat = arguments.repeat;
+  const Context<Cpu> context(arguments.threads);
   const Network<float, Cpu> network(models::zfnet());
   const auto one = noise({1, 3, 224, 224}, 2), sixteen = noise({16, 3, 224, 224}, 3);
   const double forward_flops = 2.0 * static_cast<double>(multiply_adds(network.graph()));

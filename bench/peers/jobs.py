@@ -1,6 +1,7 @@
 """The jobs that PyTorch is measured at, each with the ways a user would do it."""
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 import projection
@@ -112,6 +113,48 @@ def to_pixels(images):
     return Job(f"deconv1_to_pixels_{images}", ways, flops=2 * images * 96 * 110 * 110 * 3 * 49)
 
 
+def train_step(name, images, example, networks, flops):
+    """Forward in training mode, backward, SGD with momentum and decay; one network a way, with its input."""
+    torch.manual_seed(6)
+    labels = torch.arange(images) % 10
+    ways = {}
+    for label, (network, x) in networks(example).items():
+        network.train()
+        optimiser = torch.optim.SGD(network.parameters(), 1e-4, momentum=0.9, weight_decay=5e-4)
+
+        def way(network=network, x=x, optimiser=optimiser):
+            optimiser.zero_grad(set_to_none=True)
+            F.cross_entropy(network(x), labels).backward()
+            optimiser.step()
+        ways[label] = way
+    return Job(name, ways, flops=flops)
+
+
+def train_zfnet():
+    def networks(x):
+        packed = x.contiguous(memory_format=torch.channels_last)
+        return {"as it comes": (make(), x),
+                "channels_last": (make().to(memory_format=torch.channels_last), packed),
+                "band norm": (make(ShiftedSumNorm), x),
+                "band norm, channels_last": (make(ShiftedSumNorm).to(memory_format=torch.channels_last), packed)}
+    macs = 3 * MACS_A_FORWARD - 96 * 110 * 110 * 3 * 49
+    return train_step("train_step_zfnet_16", 16, torch.randn(16, 3, 224, 224), networks, 2 * 16 * macs)
+
+
+def train_lenet32():
+    def network():
+        return nn.Sequential(nn.Conv2d(1, 32, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 5), nn.ReLU(),
+                             nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1024, 256), nn.ReLU(), nn.Linear(256, 10))
+
+    def networks(x):
+        return {"as it comes": (network(), x),
+                "channels_last": (network().to(memory_format=torch.channels_last),
+                                  x.contiguous(memory_format=torch.channels_last))}
+    conv1 = 32 * 24 * 24 * 25
+    macs = 3 * (conv1 + 64 * 8 * 8 * 32 * 25 + 1024 * 256 + 2560) - conv1
+    return train_step("train_step_lenet32_128", 128, torch.randn(128, 1, 28, 28), networks, 2 * 128 * macs)
+
+
 def copy(which):
     x = planes(which)
     y = torch.empty_like(x).copy_(x)
@@ -120,6 +163,8 @@ def copy(which):
 
 
 MAKERS = {
+    "train_step_lenet32_128": train_lenet32,
+    "train_step_zfnet_16": train_zfnet,
     "copy": lambda: copy(1),
     "copy_2": lambda: copy(2),
     "forward_16": lambda: forward(16),

@@ -14,7 +14,8 @@ ROOT = HERE.parent.parent
 # Debian's python3-torch belongs to the system's Python, which need not be the first on PATH.
 PYTHON = os.environ.get("DECONV_PEERS_PYTHON", "/usr/bin/python3")
 JOBS = ("copy", "copy_2", "forward_16", "forward_1", "project_nine_conv5", "max_pool_switches_1", "max_pool_switches_2",
-        "unpool_1", "unpool_2", "deconv1_to_pixels_1", "deconv1_to_pixels_9", "deconv1_to_pixels_16")
+        "unpool_1", "unpool_2", "deconv1_to_pixels_1", "deconv1_to_pixels_9", "deconv1_to_pixels_16", "train_step_lenet32_128",
+        "train_step_zfnet_16")
 
 
 def allocators():
