@@ -78,9 +78,19 @@ class AtomicFile {
     if (::rename(temporary_.c_str(), target_.c_str()) != 0)
       raise<IoError>("cannot write ", target_.string(), ": ", std::strerror(errno));
     committed_ = true;
+    keep_name();
   }
 
  private:
+  /// The new name, too, survives a power cut. Not every file system can say so of a folder.
+  void keep_name() const noexcept {
+    const std::filesystem::path folder = target_.has_parent_path() ? target_.parent_path() : ".";
+    const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (opened < 0) return;
+    ::fsync(opened);
+    ::close(opened);
+  }
+
   static constexpr std::size_t largest_request = std::size_t{1} << 30;
   std::filesystem::path target_;
   std::filesystem::path temporary_;
