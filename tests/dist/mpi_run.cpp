@@ -1,52 +1,20 @@
 /// Runs of several processes under mpirun (tests/dist/ranks): what they compute, and how they end.
 
-#include <sys/wait.h>
-#include <unistd.h>
+#include "mpi_run.hpp"
 
-#include <array>
-#include <chrono>
-#include <cstdio>
+#include <algorithm>
 #include <iostream>
-#include <stdexcept>
 #include <string>
 
-#include "deconv/core/error.hpp"
 #include "support/catch.hpp"
 
 namespace {
 
 #if defined(DECONV_MPI_RANKS)
 
-using deconv::message;
 using deconv::test::Contains;
-
-struct Ended {
-  int status = 0;  ///< mpirun's own; 124: it was still there when the time was over
-  double seconds = 0;
-  std::string output;  ///< standard output and error of all processes
-};
-
-/// Open MPI refuses to run as root, and more processes than cores, unless told so; other MPIs do not look at
-/// these variables.
-Ended run(int processes, const std::string& scenario, int limit = 120) {
-  const std::string command = message(
-      "exec env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
-      "OMPI_MCA_rmaps_base_oversubscribe=1 "
-      "OMPI_MCA_btl_vader_single_copy_mechanism=none ",
-      "OMP_NUM_THREADS=1 TMPDIR=/tmp timeout -k 5 ", limit, " ", DECONV_MPIEXEC, " -n ", processes, " ",
-      DECONV_MPI_RANKS, " ", scenario, " 2>&1 </dev/null");
-  const auto start = std::chrono::steady_clock::now();
-  FILE* pipe = popen(command.c_str(), "r");
-  if (pipe == nullptr) throw std::runtime_error("popen failed");
-  Ended ended;
-  std::array<char, 4096> block{};
-  while (const std::size_t got = fread(block.data(), 1, block.size(), pipe))
-    ended.output.append(block.data(), got);
-  const int status = pclose(pipe);
-  ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-  ended.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return ended;
-}
+using Ended = deconv::test::MpiRun;
+using deconv::test::run_ranks;
 
 int lines_with(const std::string& text, const std::string& line) {
   int count = 0;
@@ -62,7 +30,7 @@ TEST_CASE("processes compute together what they should") {
   for (const int processes : {1, 2, 3})
     for (const char* scenario : {"sums", "host", "buckets"}) {
       CAPTURE(processes, scenario);
-      const Ended ended = run(processes, scenario);
+      const Ended ended = run_ranks(processes, scenario);
       CAPTURE(ended.output);
       CHECK(ended.status == 0);
       CHECK(lines_with(ended.output, "ok") == processes);
@@ -71,7 +39,7 @@ TEST_CASE("processes compute together what they should") {
 
 TEST_CASE("an exception in one process ends all, with its message on one line") {
   for (const int processes : {2, 3}) {
-    const Ended ended = run(processes, "exception", 60);
+    const Ended ended = run_ranks(processes, "exception", 60);
     CAPTURE(processes, ended.output, ended.seconds);
     CHECK(ended.status != 0);
     CHECK(ended.status != 124);
@@ -81,7 +49,7 @@ TEST_CASE("an exception in one process ends all, with its message on one line") 
 }
 
 TEST_CASE("an exception that nobody reports ends all the same") {
-  const Ended ended = run(2, "unwinding", 60);
+  const Ended ended = run_ranks(2, "unwinding", 60);
   CAPTURE(ended.output, ended.seconds);
   CHECK(ended.status != 0);
   CHECK(ended.status != 124);
@@ -90,7 +58,7 @@ TEST_CASE("an exception that nobody reports ends all the same") {
 
 TEST_CASE("a killed process ends the run within seconds") {
   for (const int processes : {2, 3}) {
-    const Ended ended = run(processes, "killed", 60);
+    const Ended ended = run_ranks(processes, "killed", 60);
     CAPTURE(processes, ended.output, ended.seconds);
     CHECK(ended.status != 0);
     CHECK(ended.status != 124);
@@ -100,7 +68,7 @@ TEST_CASE("a killed process ends the run within seconds") {
 }
 
 TEST_CASE("processes that do different things are told so") {
-  const Ended ended = run(2, "differing", 60);
+  const Ended ended = run_ranks(2, "differing", 60);
   CAPTURE(ended.output);
   CHECK(ended.status != 0);
   CHECK(ended.status != 124);

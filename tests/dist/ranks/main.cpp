@@ -1,6 +1,6 @@
 /// One process of a run under mpirun, started and judged by tests/dist/mpi_run.cpp.
 ///
-/// usage: mpi_ranks SCENARIO    prints "ok" where all went well in this process
+/// usage: mpi_ranks SCENARIO [ARGUMENT...]    prints "ok" where all went well in this process
 
 #include <unistd.h>
 
@@ -16,6 +16,7 @@
 #include "deconv/dist/environment.hpp"
 #include "deconv/dist/gradient_buckets.hpp"
 #include "deconv/dist/mpi.hpp"
+#include "training.hpp"
 
 namespace {
 
@@ -165,7 +166,7 @@ void differing(Communicator<Cpu>& communicator) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string scenario = argc == 2 ? argv[1] : "";
+  const std::string scenario = argc > 1 ? argv[1] : "";
   try {
     MpiSession session;
     MpiCommunicator communicator(session);
@@ -181,6 +182,8 @@ int main(int argc, char** argv) {
       if (scenario == "exception") return exception(communicator);
       if (scenario == "killed") return killed(communicator);
       if (scenario == "differing") return differing(communicator);
+      if (scenario == "train" && argc == 6)
+        return test::train_some_steps(communicator, argv[2], argv[3], argv[4], std::stoi(argv[5]));
       raise<ArgumentError>("no scenario \"", scenario, "\"");
     });
     std::cout << "ok\n" << std::flush;
