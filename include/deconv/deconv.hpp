@@ -11,6 +11,7 @@
 #include "deconv/core/quoted.hpp"
 #include "deconv/core/random.hpp"
 #include "deconv/core/shape.hpp"
+#include "deconv/core/shard.hpp"
 #include "deconv/core/tensor.hpp"
 #include "deconv/core/tensor_view.hpp"
 #include "deconv/core/transfer.hpp"

@@ -39,6 +39,13 @@ class Context<Cpu> {
                            threads);
   }
 
+  /// The same workspace with one thread: for what runs inside a thread's part of the work.
+  [[nodiscard]] Context alone() const {
+    Context one = *this;
+    one.threads_ = 1;
+    return one;
+  }
+
   [[nodiscard]] int threads() const noexcept { return threads_; }
   [[nodiscard]] const std::shared_ptr<Workspace<Cpu>>& workspace() const noexcept { return workspace_; }
 

@@ -38,7 +38,7 @@ class ProcessGroup {
   [[nodiscard]] virtual int rank() const noexcept = 0;
   [[nodiscard]] virtual int size() const noexcept = 0;
 
-  /// values[i] = sum over all ranks of values[i], added in the order of ranks: the same bits on every rank.
+  /// values[i] = sum over all ranks of values[i]: the same bits on every rank and in every run.
   virtual void sum(std::span<double> values) = 0;
   /// Every rank gets what rank `root` has, in content and length. Throws ArgumentError for no such rank.
   virtual void broadcast(std::vector<std::byte>& bytes, int root) = 0;
@@ -105,6 +105,16 @@ decltype(auto) abort_on_exception(ProcessGroup& group, Body&& body) {
 }
 
 namespace detail {
+
+/// Calls add(to, from) so that part 0 becomes the sum of `count` parts, neighbours first: ((0 + 1) + (2 + 3))
+/// +
+/// ... As gradients are added over the images of a batch, so that processes with equal shares of one go on
+/// where their own sums end.
+template <class Add>
+void add_pairwise(int count, const Add& add) {
+  for (int stride = 1; stride < count; stride *= 2)
+    for (int to = 0; to + stride < count; to += 2 * stride) add(to, to + stride);
+}
 
 inline void check_root(int root, int size) {
   require<ArgumentError>(root >= 0 && root < size, "broadcast: ranks 0 to ", size - 1, " are there, met ",

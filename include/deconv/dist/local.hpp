@@ -131,7 +131,7 @@ class MeetingPlace {
 }  // namespace detail
 
 /// Several ranks that are threads of one process, for tests and for one process with several devices' worth
-/// of work. Sums are added in the order of ranks, in float. Everything goes through host memory: nothing
+/// of work. Sums are added pairwise, neighbours first, in float. Everything goes through host memory: nothing
 /// overlaps.
 template <Device D>
 class LocalGroup {
@@ -241,12 +241,15 @@ class LocalGroup {
     template <class T>
     void add(const std::vector<std::vector<std::byte>>& all, T* total, std::size_t count) const {
       for (const auto& part : all) check_size(part.size(), count * sizeof(T));
-      for (std::size_t i = 0; i < count; ++i)
-        for (std::size_t r = 0; r < all.size(); ++r) {
-          T value;
-          std::memcpy(&value, all[r].data() + i * sizeof(T), sizeof(T));
-          total[i] = r == 0 ? value : total[i] + value;
-        }
+      std::vector<T> parts(all.size());
+      for (std::size_t i = 0; i < count; ++i) {
+        for (std::size_t r = 0; r < all.size(); ++r)
+          std::memcpy(&parts[r], all[r].data() + i * sizeof(T), sizeof(T));
+        detail::add_pairwise(static_cast<int>(parts.size()), [&](int to, int from) {
+          parts[static_cast<std::size_t>(to)] += parts[static_cast<std::size_t>(from)];
+        });
+        total[i] = parts[0];
+      }
     }
     static std::vector<std::byte> on_host(const Context<D>& context, const float* data, Index count) {
       std::vector<std::byte> bytes(static_cast<std::size_t>(count) * sizeof(float));

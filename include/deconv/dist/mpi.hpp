@@ -91,8 +91,8 @@ class MpiSession {
 /// The ranks of MPI_COMM_WORLD. One thread makes all calls of MPI, so that sums go on while the caller
 /// computes; it sleeps between looks at what is under way instead of taking a core.
 ///
-/// Order: sums are added in the order of ranks, in float: the same bits on every rank and in every run with
-/// as many ranks. Bytes of a sum of n floats over R ranks: each rank sends and receives 2 n (R - 1) / R
+/// Order: sums are added pairwise, neighbours first, in float: the same bits on every rank and in every run
+/// with as many ranks. Bytes of a sum of n floats over R ranks: each rank sends and receives 2 n (R - 1) / R
 /// floats (each gets its part from everyone, adds, and gives the sum to everyone), in pieces of 16 MiB.
 ///
 /// Before each operation the ranks compare what they are about to do; where they differ, each throws
@@ -135,7 +135,7 @@ class MpiCommunicator final : public Communicator<Cpu> {
         return MPI_Iallgather(values.data(), static_cast<int>(count), MPI_DOUBLE, all.data(),
                               static_cast<int>(count), MPI_DOUBLE, world_, request);
       });
-      add_in_order(all.data(), values.data(), count);
+      add_parts(all.data(), values.data(), count);
     });
   }
 
@@ -264,17 +264,16 @@ class MpiCommunicator final : public Communicator<Cpu> {
                                   r, " for ", name_of(all[2 * r]), " (", all[2 * r + 1], ")");
   }
 
-  /// dst = parts[0] + parts[1] + ..., `count` elements each, one part a rank.
+  /// dst = the sum of the parts, `count` elements each, one part a rank; changes the parts.
   template <class T>
-  void add_in_order(const T* parts, T* dst, Index count) const {
+  void add_parts(T* parts, T* dst, Index count) const {
     constexpr Index block = 4096;  // stays in the first cache while the ranks' parts pass by
     for (Index begin = 0; begin < count; begin += block) {
       const Index end = std::min(begin + block, count);
+      detail::add_pairwise(size_, [&](int to, int from) {
+        for (Index i = begin; i < end; ++i) parts[to * count + i] += parts[from * count + i];
+      });
       std::copy(parts + begin, parts + end, dst + begin);
-      for (int r = 1; r < size_; ++r) {
-        const T* part = parts + r * count;
-        for (Index i = begin; i < end; ++i) dst[i] += part[i];
-      }
     }
   }
 
@@ -298,7 +297,7 @@ class MpiCommunicator final : public Communicator<Cpu> {
         return MPI_Ialltoallv(data + at, counts.data(), starts.data(), MPI_FLOAT, parts_.data(), same.data(),
                               places.data(), MPI_FLOAT, world_, request);
       });
-      add_in_order(parts_.data(), data + at + mine.begin, mine.count());
+      add_parts(parts_.data(), data + at + mine.begin, mine.count());
       complete("MPI_Iallgatherv", [&](MPI_Request* request) {
         return MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data + at, counts.data(), starts.data(),
                                MPI_FLOAT, world_, request);

@@ -16,6 +16,7 @@
 #include "deconv/ops/cpu/correlation.hpp"
 #include "deconv/ops/cpu/eigen_correlation.hpp"
 #include "deconv/ops/cpu/few_channel_reverse.hpp"
+#include "deconv/ops/cpu/image_sums.hpp"
 #include "deconv/ops/cpu/onednn_correlation.hpp"
 
 namespace deconv::cpu {
@@ -269,19 +270,33 @@ inline Correlation forward_correlation(const Shape& src, Layout layout, const Sh
           w.dilation_y, w.dilation_x,  w.padding.top, w.padding.left, layout};
 }
 
-/// Gradients of weights (K x C/groups x R x S, row-major) and, unless null, bias.
+/// Gradients of weights (K x C/groups x R x S, row-major) and, unless null, bias; see sum_over_images for the
+/// order of the sums.
 template <class T>
 void convolution_reverse_weights(const Context<Cpu>& context, const Correlation& c, const T* src,
                                  const T* diff_dst, T* diff_weights, T* diff_bias) {
+  const Index src_image = c.src_shape().count() / c.images, dst_image = c.dst_shape().count() / c.images;
+  const Index count = c.weights_shape().count(), biases = diff_bias != nullptr ? c.out_channels : 0;
+  // Weights and bias of some images lie one behind the other.
+  auto gradients = context.make<T>({count + biases});
+  sum_over_images<T>(context, c.images, count + biases, gradients.data(),
+                     [&](Index first, Index images, T* to) {
+                       Correlation some = c;
+                       some.images = images;
+                       const T *from = src + first * src_image, *signal = diff_dst + first * dst_image;
+                       T* bias = biases > 0 ? to + count : nullptr;
 #if defined(DECONV_WITH_ONEDNN)
-  if constexpr (std::is_same_v<T, float>) {
-    try {
-      return onednn_correlate_reverse_weights(context, c, src, diff_dst, diff_weights, diff_bias);
-    } catch (const dnnl::error&) {  // a geometry that oneDNN does not do
-    }
-  }
+                       if constexpr (std::is_same_v<T, float>) {
+                         try {
+                           return onednn_correlate_reverse_weights(context, some, from, signal, to, bias);
+                         } catch (const dnnl::error&) {  // a geometry that oneDNN does not do
+                         }
+                       }
 #endif
-  eigen_correlate_reverse_weights<T>(context, c, src, diff_dst, diff_weights, diff_bias);
+                       eigen_correlate_reverse_weights<T>(context, some, from, signal, to, bias);
+                     });
+  std::copy_n(gradients.data(), count, diff_weights);
+  if (biases > 0) std::copy_n(gradients.data() + count, biases, diff_bias);
 }
 
 }  // namespace deconv::cpu

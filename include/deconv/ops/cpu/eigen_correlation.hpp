@@ -112,8 +112,7 @@ void eigen_correlate(const Context<Cpu>& context, const Correlation& c, const T*
 }
 
 /// Gradient of the correlation's weights (K x C/groups x R x S) and, unless null, of the bias, summed over
-/// images in order. Groups and blocks of maps are divided among threads, images are not, so bits do not
-/// depend on threads.
+/// images in order, on the calling thread.
 template <class T>
 void eigen_correlate_reverse_weights(const Context<Cpu>& context, const Correlation& c, const T* src,
                                      const T* diff_dst, T* diff_weights, T* diff_bias) {
@@ -125,7 +124,7 @@ void eigen_correlate_reverse_weights(const Context<Cpu>& context, const Correlat
   constexpr Index block = 32;
   const Index blocks = (maps + block - 1) / block;
   const Index rows = inner::rows_per_tile(c);
-  parallel_for(context, c.groups * blocks, [&](Index job) {
+  for (Index job = 0; job < c.groups * blocks; ++job) {
     const Index g = job / blocks, first_map = job % blocks * block,
                 last_map = std::min(first_map + block, maps);
     const Index count = last_map - first_map;
@@ -155,7 +154,7 @@ void eigen_correlate_reverse_weights(const Context<Cpu>& context, const Correlat
       for (Index k = 0; k < channels; ++k)
         for (Index t = 0; t < taps; ++t)
           diff_weights[((g * maps + first_map + m) * channels + k) * taps + t] = sum(t * channels + k, m);
-  });
+  }
 }
 
 }  // namespace deconv::cpu

@@ -12,6 +12,7 @@
 #include "deconv/core/parallel.hpp"
 #include "deconv/core/tensor.hpp"
 #include "deconv/ops/cpu/eigen_correlation.hpp"
+#include "deconv/ops/cpu/image_sums.hpp"
 #include "deconv/ops/cpu/onednn_correlation.hpp"
 
 namespace deconv::cpu {
@@ -181,25 +182,35 @@ void product_reverse_data(const Context<Cpu>& context, TensorView<const T, Cpu> 
   });
 }
 
-/// diff_weights (O x F) = diff_dst^T * src and, unless empty, diff_bias (O).
+/// diff_weights (O x F) = diff_dst^T * src and, unless empty, diff_bias (O); see sum_over_images for the
+/// order of the sums. A few outputs at a time, whose gradients stay in the second-level cache while images
+/// are added.
 template <class T>
 void product_reverse_weights(const Context<Cpu>& context, TensorView<const T, Cpu> src,
                              TensorView<const T, Cpu> diff_dst, TensorView<T, Cpu> diff_weights,
                              TensorView<T, Cpu> diff_bias) {
   const Index images = src[0], in = src[1], out = diff_dst[1];
-  const Index blocks = (out + inner::product_block - 1) / inner::product_block;
-  parallel_for(context, blocks, [&](Index block) {
-    const Index first = block * inner::product_block, count = std::min(inner::product_block, out - first);
-    const inner::ConstMatrix<T> x(src.data(), images, in, Eigen::OuterStride<>(in));
-    const inner::ConstMatrix<T> y(diff_dst.data() + first, images, count, Eigen::OuterStride<>(out));
-    inner::MutableMatrix<T> w(diff_weights.data() + first * in, count, in, Eigen::OuterStride<>(in));
-    w.noalias() = y.transpose() * x;
-    if (!diff_bias.empty())
-      for (Index o = 0; o < count; ++o) {
-        T sum = T(0);
-        for (Index n = 0; n < images; ++n) sum += y(n, o);
-        diff_bias.data()[first + o] = sum;
-      }
+  constexpr Index block_size = 16;
+  const Index blocks = (out + block_size - 1) / block_size;
+  parallel_ranges(context, blocks, 1, [&](Index begin, Index end) {
+    const Context<Cpu> alone = context.alone();
+    for (Index block = begin; block < end; ++block) {
+      const Index o = block * block_size, count = std::min(block_size, out - o);
+      const auto weights_of = [&](Index first, Index some, T* to) {
+        const inner::ConstMatrix<T> x(src.data() + first * in, some, in, Eigen::OuterStride<>(in));
+        const inner::ConstMatrix<T> y(diff_dst.data() + first * out + o, some, count,
+                                      Eigen::OuterStride<>(out));
+        inner::MutableMatrix<T>(to, count, in, Eigen::OuterStride<>(in)).noalias() = y.transpose() * x;
+      };
+      sum_over_images<T>(alone, images, count * in, diff_weights.data() + o * in, weights_of);
+      if (diff_bias.empty()) continue;
+      const auto bias_of = [&](Index first, Index some, T* to) {
+        std::fill_n(to, count, T(0));
+        for (Index n = first; n < first + some; ++n)
+          for (Index i = 0; i < count; ++i) to[i] += diff_dst.data()[n * out + o + i];
+      };
+      sum_over_images<T>(alone, images, count, diff_bias.data() + o, bias_of);
+    }
   });
 }
 

@@ -180,9 +180,9 @@ class OneDnnCorrelation {
 /// Gradient of a correlation's weights and, unless null, its bias by oneDNN, on the calling thread alone:
 /// with more threads oneDNN divides the sums among them, and the bits would depend on their number. Throws
 /// dnnl::error when it cannot.
-inline void onednn_reverse_weights_of_part(const Context<Cpu>& context, const Correlation& c,
-                                           const float* src, const float* diff_dst, float* diff_weights,
-                                           float* diff_bias) {
+inline void onednn_correlate_reverse_weights(const Context<Cpu>& context, const Correlation& c,
+                                             const float* src, const float* diff_dst, float* diff_weights,
+                                             float* diff_bias) {
   const onednn::ThreadScope scope(1);
   const auto hint = onednn::forward_description(c, diff_bias != nullptr, {});
   const onednn::Geometry g(c);
@@ -218,37 +218,6 @@ inline void onednn_reverse_weights_of_part(const Context<Cpu>& context, const Co
   auto plain = onednn::wrap(onednn::weights(c, true), diff_weights);
   dnnl::reorder(packed_memory, plain).execute(onednn::stream(), packed_memory, plain);
   onednn::stream().wait();
-}
-
-/// Gradient of a correlation's weights and, unless null, its bias by oneDNN. The images are divided into
-/// parts, as many for any number of threads, whose gradients are added in order. Throws dnnl::error when
-/// oneDNN cannot.
-inline void onednn_correlate_reverse_weights(const Context<Cpu>& context, const Correlation& c,
-                                             const float* src, const float* diff_dst, float* diff_weights,
-                                             float* diff_bias) {
-  constexpr Index most_parts = 8;  // each holds a copy of the weights
-  const Index parts = std::min(c.images, most_parts);
-  if (parts <= 1) return onednn_reverse_weights_of_part(context, c, src, diff_dst, diff_weights, diff_bias);
-  const Index count = c.weights_shape().count();
-  auto weights = context.make<float>({parts, count}), biases = context.make<float>({parts, c.out_channels});
-  const Index src_image = c.src_shape().count() / c.images, dst_image = c.dst_shape().count() / c.images;
-  parallel_for(context, parts, [&](Index part) {
-    const Index first = c.images * part / parts;
-    Correlation some = c;
-    some.images = c.images * (part + 1) / parts - first;
-    onednn_reverse_weights_of_part(context, some, src + first * src_image, diff_dst + first * dst_image,
-                                   weights.data() + part * count,
-                                   diff_bias != nullptr ? biases.data() + part * c.out_channels : nullptr);
-  });
-  const auto add_parts = [&](const Tensor<float, Cpu>& from, Index each, float* to) {
-    parallel_ranges(context, each, 4096, [&](Index begin, Index end) {
-      std::copy(from.data() + begin, from.data() + end, to + begin);
-      for (Index part = 1; part < parts; ++part)
-        for (Index i = begin; i < end; ++i) to[i] += from.data()[part * each + i];
-    });
-  };
-  add_parts(weights, count, diff_weights);
-  if (diff_bias != nullptr) add_parts(biases, c.out_channels, diff_bias);
 }
 
 }  // namespace deconv::cpu
