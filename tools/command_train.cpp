@@ -191,12 +191,21 @@ void run_train(const TrainOptions& options) {
     require<UsageError>(!options.data.empty(), "--data wanted");
     job.recipe = recipe_of(options);
   }
+  const io::Json before = options.resume ? settled(train::recipe_to_json(job.recipe)) : io::Json::object();
   apply(options, job.recipe);
   choose_data(options, job);
   try {
     train::check(job.recipe);
   } catch (const ArgumentError& problem) {
     raise<UsageError>(problem.what());
+  }
+  if (options.resume) {
+    const io::Json after = settled(train::recipe_to_json(job.recipe));
+    for (const auto& [field, value] : after.items())
+      require<UsageError>(before.contains(field) && before[field] == value, "--resume: ", field, " ",
+                          before.contains(field) ? io::json_excerpt(before[field]) : "none",
+                          " wanted, as the run in ", options.output, " has it, met ",
+                          io::json_excerpt(value));
   }
   const TrainingResult result = train_on_device(job);
   if (!result.leads) return;
@@ -233,6 +242,11 @@ void run_train(const TrainOptions& options) {
 }
 
 }  // namespace
+
+io::Json settled(io::Json recipe) {
+  for (const char* field : {"epochs", "steps", "checkpoint_every", "keep"}) recipe.erase(field);
+  return recipe;
+}
 
 io::Json config_of(const TrainingJob& job) {
   return {{"deconv", DECONV_VERSION},

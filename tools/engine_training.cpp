@@ -29,12 +29,6 @@ namespace deconv::tool {
 
 namespace {
 
-/// The recipes' JSON without what a resumed run may have otherwise.
-io::Json settled(io::Json json) {
-  for (const char* field : {"epochs", "steps", "checkpoint_every", "keep"}) json.erase(field);
-  return json;
-}
-
 /// A checkpoint that belongs to the run. Throws FormatError that names the first field that differs.
 train::Checkpoint checkpoint_of_run(const io::SafetensorsReader& reader, const train::Recipe& recipe) {
   train::Checkpoint checkpoint = train::read_checkpoint(reader);

@@ -38,6 +38,9 @@ struct TrainingResult {
 /// Reads it back: recipe, data and validation. Throws IoError, FormatError.
 void read_config(const std::filesystem::path& folder, TrainingJob& job);
 
+/// A recipe's JSON without what a resumed run may have otherwise: its length and its checkpoints.
+[[nodiscard]] io::Json settled(io::Json recipe);
+
 /// The recipe of a file, or one that comes with the program: by its own name ("zfnet-imagenet") or as the one
 /// for a network. Throws UsageError that lists the names.
 [[nodiscard]] train::Recipe recipe_named(const std::string& name);

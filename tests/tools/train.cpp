@@ -232,7 +232,7 @@ TEST_CASE("what train refuses", "[tools][train]") {
               .status == 0);
   const auto before = tensors_of(scratch / "run" / "last.safetensors");
   refused(1, "already", {"--net", "lenet32", "--data", data, "--output", output});
-  refused(1, "rate 0.01 wanted", {"--resume", "--lr", "0.5", "--steps", "4", "--output", output});
+  refused(2, "rate 0.01 wanted", {"--resume", "--lr", "0.5", "--steps", "4", "--output", output});
   refused(2, "--net", {"--resume", "--net", "lenet32", "--output", output});
   // Another network's checkpoint in the run's place.
   REQUIRE(train({"--net", "zfnet-small", "--data", data, "--steps", "1", "--batch", "8", "--quiet",
