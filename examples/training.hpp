@@ -1,6 +1,7 @@
 #pragma once
 /// What the examples that train networks have in common.
 
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -22,16 +23,17 @@ struct Trained {
   std::string diverged;        ///< what was said when it did
 };
 
-/// Trains a network from the recipe's start, without writing anything. A network that diverges is given back
-/// as it was then.
+/// Trains a network from the recipe's start, as `prepare` changes it, without writing anything. A network
+/// that diverges is given back as it was then.
 inline Trained train(const deconv::train::Recipe& recipe, const deconv::io::Dataset& set,
-                     const std::string& title) {
+                     const std::string& title, const std::function<void(deconv::Model&)>& prepare = {}) {
   using namespace deconv;
   const Context<Cpu> context;
   dist::LocalCommunicator<Cpu> alone;
   io::ModelFile start = train::starting_point(context, recipe, set);
   Trained result;
   result.preprocess = *start.preprocess;
+  if (prepare) prepare(start.model);
   const Graph graph = start.model.graph;
   train::TrainerOptions options;
   options.log_steps = 50;
