@@ -21,7 +21,8 @@ constexpr const char* usage =
 Trains networks from different seeds by one recipe, and prints the validation errors of each and of the mean of
 their probabilities.
 
-  --recipe FILE.json  (default: lenet32, rate 0.01, momentum 0.9, batch 128, pixels / 255)
+  --recipe FILE.json  (default: lenet32, rate 0.01, momentum 0.9, batch 128, pixels less their mean, by their
+                      deviation)
   --data DATA         to train on (default idx:/usr/share/datasets/fashion-mnist:train)
   --val DATA          to judge by (default idx:/usr/share/datasets/fashion-mnist:test)
   --nets N            (default 3)
@@ -39,6 +40,7 @@ train::Recipe small_recipe() {
   recipe.preprocess.size = {28, 28};
   recipe.preprocess.order = io::ChannelOrder::grey;
   recipe.preprocess.scale = 1.0 / 255;
+  recipe.mean = recipe.deviation = train::Statistic::per_channel;
   return recipe;
 }
 
