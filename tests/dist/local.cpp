@@ -25,12 +25,15 @@ std::vector<float> part_of(int rank, int sum, std::size_t count) {
   return values;
 }
 
-std::vector<float> sum_in_order(int size, int sum, std::size_t count) {
-  std::vector<float> total = part_of(0, sum, count);
-  for (int rank = 1; rank < size; ++rank) {
-    const std::vector<float> part = part_of(rank, sum, count);
-    for (std::size_t i = 0; i < count; ++i) total[i] += part[i];
-  }
+/// The sum over ranks [first, first + size): that of the largest power of two of them that leaves some, and
+/// that of the others.
+std::vector<float> sum_in_pairs(int size, int sum, std::size_t count, int first = 0) {
+  if (size == 1) return part_of(first, sum, count);
+  int left = 1;
+  while (2 * left < size) left *= 2;
+  std::vector<float> total = sum_in_pairs(left, sum, count, first);
+  const std::vector<float> others = sum_in_pairs(size - left, sum, count, first + left);
+  for (std::size_t i = 0; i < count; ++i) total[i] += others[i];
   return total;
 }
 
@@ -41,8 +44,8 @@ void dawdle(int rank, int step) {
 
 }  // namespace
 
-TEST_CASE("a group adds in the order of ranks, whatever the timing") {
-  for (const int size : {1, 2, 3, 5})
+TEST_CASE("a group adds in pairs of ranks, whatever the timing") {
+  for (const int size : {1, 2, 3, 5, 8})
     LocalGroup<Cpu>(size).run([&](Communicator<Cpu>& communicator) {
       const Context<Cpu> context(1);
       std::vector<std::vector<float>> arrays;
@@ -57,7 +60,7 @@ TEST_CASE("a group adds in the order of ranks, whatever the timing") {
       // In another order than they were begun.
       for (const std::size_t at : {3u, 0u, 4u, 1u, 2u}) communicator.wait(context, tickets[at]);
       for (std::size_t at = 0; at < counts.size(); ++at)
-        if (arrays[at] != sum_in_order(communicator.size(), static_cast<int>(at), counts[at]))
+        if (arrays[at] != sum_in_pairs(communicator.size(), static_cast<int>(at), counts[at]))
           throw std::runtime_error(message("sum ", at, " of ", size, " ranks differs"));
     });
 }
