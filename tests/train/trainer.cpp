@@ -215,6 +215,28 @@ TEST_CASE("several ranks do what one does", "[train][trainer]") {
   }
 }
 
+TEST_CASE("equal shares of a batch end in the bits of one process", "[train][trainer]") {
+  const LearnableDataset set(96);
+  Recipe recipe = small_recipe();
+  recipe.batch = 32;
+  Alone alone(recipe, set);
+  REQUIRE(alone.trainer.run(nullptr) == RunEnd::finished);
+  const auto wanted = alone.trainer.network().parameters();
+  for (const int ranks : {2, 4}) {
+    CAPTURE(ranks);
+    std::mutex mutex;
+    dist::LocalGroup<Cpu>(ranks).run([&](dist::Communicator<Cpu>& communicator) {
+      Trainer<float, Cpu> trainer(host(), communicator, small_start(recipe), recipe, set, nullptr);
+      trainer.run(nullptr);
+      const std::lock_guard lock(mutex);
+      for (const auto& [name, weight] : trainer.network().parameters()) {
+        CAPTURE(name);
+        REQUIRE(std::equal(weight->begin(), weight->end(), wanted.at(name)->begin()));
+      }
+    });
+  }
+}
+
 TEST_CASE("pictures of several classes, and a linear SVM", "[train][trainer]") {
   for (const auto loss : {train::LossKind::sigmoid, train::LossKind::squared_hinge}) {
     const bool several = loss == train::LossKind::sigmoid;
