@@ -42,6 +42,7 @@
 #include "deconv/ops/cpu/few_channel_reverse.hpp"
 #include "deconv/ops/cpu/fill.hpp"
 #include "deconv/ops/cpu/fill_patches.hpp"
+#include "deconv/ops/cpu/image_sums.hpp"
 #include "deconv/ops/cpu/image_to_planes.hpp"
 #include "deconv/ops/cpu/lanes.hpp"
 #include "deconv/ops/cpu/lrn.hpp"
