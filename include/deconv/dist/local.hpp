@@ -79,8 +79,9 @@ class MeetingPlace {
     std::unique_lock lock(mutex_);
     const auto all_came = [&] { return meetings_.at(number).came == size_; };
     arrived_.wait(lock, [&] { return !aborted_.empty() || all_came() || number >= first_never_; });
-    throw_if_aborted();
+    // A meeting that all came to took place, whatever one of them did afterwards.
     if (!all_came()) {
+      throw_if_aborted();
       end(message("a rank has ended where another one calls ", meetings_.at(number).what));
       throw_if_aborted();
     }
