@@ -2,14 +2,13 @@
 
 #include <cmath>
 #include <cstdint>
-#include <fstream>
 #include <iostream>
 #include <string>
 #include <vector>
 
-#include "deconv/core/random.hpp"
 #include "deconv/io/safetensors.hpp"
 #include "mpi_run.hpp"
+#include "support/bar_pictures.hpp"
 #include "support/catch.hpp"
 #include "support/scratch_folder.hpp"
 
@@ -18,34 +17,6 @@ namespace {
 #if defined(DECONV_MPI_RANKS)
 
 using namespace deconv;
-
-void write_idx(const std::filesystem::path& path, const std::vector<std::uint32_t>& extents,
-               const std::vector<unsigned char>& bytes) {
-  std::ofstream file(path, std::ios::binary);
-  file << '\0' << '\0' << '\x08' << static_cast<char>(extents.size());
-  for (const std::uint32_t extent : extents)
-    for (int shift = 24; shift >= 0; shift -= 8) file << static_cast<char>(extent >> shift & 0xff);
-  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  REQUIRE(file.good());
-}
-
-/// 60 pictures of 28 x 28: a bright bar whose place is the class, and noise. The fourth batch of 16 is short,
-/// and no batch falls into three equal parts.
-void write_pictures(const std::filesystem::path& folder) {
-  constexpr std::uint32_t count = 60, side = 28;
-  std::vector<unsigned char> pixels, classes;
-  const Random random(7);
-  for (std::uint32_t n = 0; n < count; ++n) {
-    const std::uint32_t kind = n * 7 % 10;
-    classes.push_back(static_cast<unsigned char>(kind));
-    for (std::uint32_t y = 0; y < side; ++y)
-      for (std::uint32_t x = 0; x < side; ++x)
-        pixels.push_back(
-            static_cast<unsigned char>((x / 2 == kind + 2 ? 150u : 0u) + random.below(pixels.size(), 100)));
-  }
-  write_idx(folder / "train-images-idx3-ubyte", {count, side, side}, pixels);
-  write_idx(folder / "train-labels-idx1-ubyte", {count}, classes);
-}
 
 /// What a run ended in.
 io::SafetensorsReader run(const std::filesystem::path& folder, int processes, const std::string& recipe,
@@ -82,7 +53,8 @@ double difference(const io::SafetensorsReader& met, const io::SafetensorsReader&
 /// rounding, one more image in a product decides, and from there on the weights differ by more than rounding.
 TEST_CASE("several processes end in the weights of one") {
   const test::ScratchFolder folder;
-  write_pictures(folder.path());
+  // The fourth batch of 16 is short, and no batch falls into three equal parts.
+  test::write_bars(folder.path(), "train", 60);
   for (const auto& [recipe, steps] :
        {std::pair("lenet32-fashion-mnist", 20), std::pair("zfnet-small-fashion-mnist", 2)}) {
     const std::string name = recipe;

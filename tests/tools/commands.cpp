@@ -12,16 +12,6 @@ namespace {
 using namespace deconv;
 using namespace deconv::test;
 
-/// Runs with --json and wants success, an empty stderr and a document.
-io::Json document_of(std::vector<std::string> arguments) {
-  arguments.emplace_back("--json");
-  const Run run = run_program(arguments);
-  INFO(run.err);
-  REQUIRE(run.status == 0);
-  CHECK(run.err.empty());
-  return run.json();
-}
-
 void check_timing(const io::Json& document) {
   CHECK(document.at("min_ms").get<double>() > 0);
   CHECK(document.at("median_ms").get<double>() >= document.at("min_ms").get<double>());

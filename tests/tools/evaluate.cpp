@@ -10,15 +10,6 @@ namespace {
 using namespace deconv;
 using namespace deconv::test;
 
-io::Json document_of(std::vector<std::string> arguments) {
-  arguments.emplace_back("--json");
-  const Run run = run_program(arguments);
-  INFO(run.err);
-  REQUIRE(run.status == 0);
-  CHECK(run.err.empty());
-  return run.json();
-}
-
 /// Another network of the same classes that looks at its pictures in another way.
 std::string second_model(const SmallWorld& world) {
   io::ModelFile file = small_model();

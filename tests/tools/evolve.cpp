@@ -30,15 +30,6 @@ class Evolving : public SmallWorld {
   }
 };
 
-io::Json document_of(std::vector<std::string> arguments) {
-  arguments.emplace_back("--json");
-  const Run run = run_program(arguments);
-  INFO(run.err);
-  REQUIRE(run.status == 0);
-  CHECK(run.err.empty());
-  return run.json();
-}
-
 }  // namespace
 
 TEST_CASE("evolve finds in each state what features finds there") {

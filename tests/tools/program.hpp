@@ -72,6 +72,16 @@ inline Run run_program(const std::vector<std::string>& arguments,
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, io::read_text(out), io::read_text(err)};
 }
 
+/// Runs with --json and wants success, an empty stderr and a document.
+inline io::Json document_of(std::vector<std::string> arguments) {
+  arguments.emplace_back("--json");
+  const Run run = run_program(arguments);
+  INFO(run.err);
+  REQUIRE(run.status == 0);
+  CHECK(run.err.empty());
+  return run.json();
+}
+
 /// Files of a folder, hidden ones included: nothing may be left behind after an error.
 inline std::vector<std::string> names_in(const std::filesystem::path& folder) {
   std::vector<std::string> names;

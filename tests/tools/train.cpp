@@ -1,7 +1,6 @@
 // deconv train as a user runs it: killed, interrupted, resumed, misused.
 
 #include <csignal>
-#include <fstream>
 #include <map>
 #include <thread>
 
@@ -9,36 +8,17 @@
 #include "deconv/io/safetensors.hpp"
 #include "deconv/train/run_log.hpp"
 #include "program.hpp"
+#include "support/bar_pictures.hpp"
 
 namespace {
 
 using namespace deconv;
 using namespace deconv::test;
 
-void write_idx(const std::filesystem::path& path, const std::vector<std::uint32_t>& extents,
-               const std::vector<unsigned char>& bytes) {
-  std::ofstream file(path, std::ios::binary);
-  file << '\0' << '\0' << '\x08' << static_cast<char>(extents.size());
-  for (const std::uint32_t extent : extents)
-    for (int shift = 24; shift >= 0; shift -= 8) file << static_cast<char>(extent >> shift & 0xff);
-  file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-}
-
-/// Pictures of 28 x 28 whose class is the place of a bright bar, in MNIST's files.
+/// Pictures in MNIST's files, a part to learn from and one to judge by.
 void write_pictures(const std::filesystem::path& folder) {
-  for (const auto& [part, count] : {std::pair("train", 96u), std::pair("t10k", 24u)}) {
-    std::vector<unsigned char> pixels, classes;
-    const Random random(count);
-    for (std::uint32_t n = 0; n < count; ++n) {
-      const std::uint32_t kind = n * 7 % 10;
-      classes.push_back(static_cast<unsigned char>(kind));
-      for (std::uint32_t i = 0; i < 28 * 28; ++i)
-        pixels.push_back(static_cast<unsigned char>((i % 28 / 2 == kind + 2 ? 150u : 0u) +
-                                                    random.below(pixels.size(), 100)));
-    }
-    write_idx(folder / (std::string(part) + "-images-idx3-ubyte"), {count, 28, 28}, pixels);
-    write_idx(folder / (std::string(part) + "-labels-idx1-ubyte"), {count}, classes);
-  }
+  write_bars(folder, "train", 96);
+  write_bars(folder, "t10k", 24);
 }
 
 std::map<std::string, std::vector<float>> tensors_of(const std::filesystem::path& path) {
