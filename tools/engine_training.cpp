@@ -102,6 +102,14 @@ TrainingResult train_with(const Context<D>& context, dist::Communicator<D>& comm
     folder.emplace(job.resume ? train::RunFolder::resume(path)
                               : train::RunFolder::begin(path, config_of(job)));
 
+  // Settings that do not fit the data or the network show later: then the folder stays free.
+  struct Withdrawal {
+    const train::RunFolder* folder;
+    ~Withdrawal() {
+      if (folder != nullptr) folder->withdraw();
+    }
+  } withdrawal{folder && !job.resume ? &*folder : nullptr};
+
   io::ModelFile start;
   std::optional<io::SafetensorsReader> reader;
   train::RunState state;
@@ -143,6 +151,7 @@ TrainingResult train_with(const Context<D>& context, dist::Communicator<D>& comm
   options.warn = [&](const std::string& what) { display.warn(what); };
   train::Trainer<T, D> trainer(context, communicator, std::move(start), job.recipe, *set, validation.get(),
                                std::move(options));
+  withdrawal.folder = nullptr;
   if (reader) trainer.resume(*reader, state);
   reader.reset();
   result.end = trainer.run(folder ? &*folder : nullptr);

@@ -204,6 +204,10 @@ TEST_CASE("what train refuses", "[tools][train]") {
   refused(2, "cuda", {"--net", "lenet32", "--data", data, "--output", output, "--dtype", "bfloat16"});
   refused(1, "no dropout",
           {"--net", "lenet32", "--data", data, "--output", (scratch / "d").string(), "--dropout", "0.2"});
+  // What could not start leaves the folder free.
+  CHECK(train({"--net", "lenet32", "--data", data, "--steps", "1", "--quiet", "--output",
+               (scratch / "d").string()})
+            .status == 0);
   refused(1, "/none/such", {"--net", "lenet32", "--data", "/none/such", "--output", output});
   refused(1, "no run", {"--resume", "--output", output});
   refused(1, "/proc/none", {"--net", "lenet32", "--data", data, "--output", "/proc/none"});

@@ -80,6 +80,12 @@ class RunFolder {
     return name;
   }
 
+  /// Takes back that a run began here, for one that could not start: the folder is free again.
+  void withdraw() const noexcept {
+    std::error_code ignored;
+    std::filesystem::remove(file("config.json"), ignored);
+  }
+
   /// To be called when last.safetensors holds `state`: gives it its other names, and removes the epochs'
   /// checkpoints that are not kept. May be called again. Throws IoError.
   void keep(const RunState& state, Index last_epochs) const {
