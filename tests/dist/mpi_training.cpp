@@ -49,26 +49,19 @@ double difference(const io::SafetensorsReader& met, const io::SafetensorsReader&
   return largest;
 }
 
-/// Few steps for the net with dropout: where two taps of a pool, or a rectifier and zero, are nearer than
-/// rounding, one more image in a product decides, and from there on the weights differ by more than rounding.
+/// Two processes have 8 images each of every batch, and end in the same bits. Three cannot have equal shares:
+/// they agree to rounding until that decides a tie in a pool, so few steps are compared.
 TEST_CASE("several processes end in the weights of one") {
   const test::ScratchFolder folder;
-  // The fourth batch of 16 is short, and no batch falls into three equal parts.
-  test::write_bars(folder.path(), "train", 60);
-  for (const auto& [recipe, steps] :
-       {std::pair("lenet32-fashion-mnist", 20), std::pair("zfnet-small-fashion-mnist", 2)}) {
-    const std::string name = recipe;
-    const auto one = run(folder.path(), 1, recipe, name + "-1", steps);
+  test::write_bars(folder.path(), "train", 64);
+  for (const std::string recipe : {"lenet32-fashion-mnist", "zfnet-small-fashion-mnist"}) {
+    CAPTURE(recipe);
+    const auto one = run(folder.path(), 1, recipe, recipe + "-1", 20);
     // One step fewer ends elsewhere, so that the comparison says something.
-    CHECK(difference(run(folder.path(), 1, recipe, name + "-shorter", steps - 1), one) > 1e-3);
-    for (const int processes : {2, 3}) {
-      CAPTURE(recipe, processes);
-      CHECK(difference(run(folder.path(), processes, recipe, message(name, "-", processes), steps), one) <=
-            1e-5);
-    }
-    // The same number of processes ends in the same bits.
-    CHECK(difference(run(folder.path(), 2, recipe, name + "-2-again", steps),
-                     io::SafetensorsReader(folder / (name + "-2") / "last.safetensors")) == 0);
+    CHECK(difference(run(folder.path(), 1, recipe, recipe + "-shorter", 19), one) > 1e-3);
+    CHECK(difference(run(folder.path(), 2, recipe, recipe + "-2", 20), one) == 0);
+    const auto two_steps = run(folder.path(), 1, recipe, recipe + "-1-short", 2);
+    CHECK(difference(run(folder.path(), 3, recipe, recipe + "-3-short", 2), two_steps) <= 1e-5);
   }
 }
 
