@@ -30,7 +30,40 @@ Index terminal_columns() {
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
+/// "under 1 s", "40 s", "3 min", "2.5 h".
+std::string duration_text(double seconds) {
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(0);
+  if (!(seconds >= 1))
+    text << "under 1 s";
+  else if (seconds < 120)
+    text << "about " << seconds << " s";
+  else if (seconds < 7200)
+    text << "about " << seconds / 60 << " min";
+  else
+    text << "about " << std::setprecision(1) << seconds / 3600 << " h";
+  return std::move(text).str();
+}
+
+/// "310 MB", "2.4 GB".
+std::string bytes_text(std::uint64_t bytes) {
+  std::ostringstream text;
+  const double megabytes = static_cast<double>(bytes) / 1e6;
+  text << std::fixed;
+  if (megabytes < 1000)
+    text << std::setprecision(0) << std::max(1.0, megabytes) << " MB";
+  else
+    text << std::setprecision(1) << megabytes / 1000 << " GB";
+  return std::move(text).str();
+}
+
 }  // namespace
+
+void tell_work(Index count, const std::string& unit, double seconds, std::uint64_t bytes, bool quiet) {
+  if (quiet) return;
+  std::fprintf(stderr, "deconv: %lld %s, %s, %s\n", static_cast<long long>(count), unit.c_str(),
+               duration_text(seconds).c_str(), bytes_text(bytes).c_str());
+}
 
 Progress::Progress(std::string label, std::string unit, Index total, bool quiet)
     : label_(std::move(label)),

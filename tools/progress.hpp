@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "deconv/core/shape.hpp"
@@ -34,5 +35,10 @@ class Progress {
   bool quiet_, shown_;
   Clock::time_point begin_, drawn_;
 };
+
+/// Says on stderr what long work will take before it is done: "deconv: 2809 positions, about 40 s, 310 MB".
+/// `seconds` is an estimate (from a measured part of the work), `bytes` the memory that the work will hold.
+/// Nothing with --quiet.
+void tell_work(Index count, const std::string& unit, double seconds, std::uint64_t bytes, bool quiet);
 
 }  // namespace deconv::tool
