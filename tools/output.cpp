@@ -28,6 +28,9 @@ constexpr NamedKind named_kinds[] = {{OutputKind::png, ".png"},
                                      {OutputKind::npy, ".npy"},
                                      {OutputKind::safetensors, ".safetensors"},
                                      {OutputKind::csv, ".csv"},
+                                     {OutputKind::svg, ".svg"},
+                                     {OutputKind::gif, ".gif"},
+                                     {OutputKind::html, ".html"},
                                      {OutputKind::folder, "a folder"}};
 
 /// Whether the names in a folder are those that a document in it lists: then deconv wrote it.

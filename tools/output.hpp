@@ -11,7 +11,7 @@
 
 namespace deconv::tool {
 
-enum class OutputKind { none, png, npy, safetensors, csv, folder };
+enum class OutputKind { none, png, npy, safetensors, csv, svg, gif, html, folder };
 
 /// The kind that --output asks for by its extension. Throws UsageError when the command cannot write it,
 /// IoError when the place cannot be written: both before any work is done.
