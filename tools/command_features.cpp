@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
-#include <numeric>
 #include <utility>
 
 #include "deconv/analysis/features.hpp"
 #include "deconv/io/open_dataset.hpp"
+#include "deconv/viz/feature_tile.hpp"
 #include "deconv/viz/features.hpp"
 #include "document.hpp"
 #include "feature_stream.hpp"
@@ -39,57 +39,6 @@ Index columns_for(Index blocks) {
   return best;
 }
 
-/// The part of a projection's box that holds its signal: 98 % of the energy of its rows and of its columns,
-/// made square where the box allows it.
-PlaneBox signal_box(const Projection<float>& projection) {
-  const Index height = projection.box.height(), width = projection.box.width();
-  std::vector<double> rows(static_cast<std::size_t>(height)), columns(static_cast<std::size_t>(width));
-  const float* value = projection.pixels.data();
-  for (Index c = 0; c < projection.pixels[0]; ++c)
-    for (double& row : rows)
-      for (double& column : columns) {
-        const double energy = static_cast<double>(*value) * static_cast<double>(*value);
-        row += energy;
-        column += energy;
-        ++value;
-      }
-  const auto span = [](const std::vector<double>& energy) {
-    const double total = std::accumulate(energy.begin(), energy.end(), 0.0);
-    Index first = 0, last = static_cast<Index>(energy.size());
-    double before = 0, behind = 0;
-    while (first + 1 < last && (before += energy[static_cast<std::size_t>(first)]) <= 0.01 * total) ++first;
-    while (last - 1 > first && (behind += energy[static_cast<std::size_t>(last - 1)]) <= 0.01 * total) --last;
-    return std::pair(first, last);
-  };
-  auto [top, bottom] = span(rows);
-  auto [left, right] = span(columns);
-  const auto widen = [](Index& first, Index& last, Index wanted, Index limit) {
-    const Index size = std::min(std::max(last - first, wanted), limit);
-    first = std::clamp<Index>((first + last - size) / 2, 0, limit - size);
-    last = first + size;
-  };
-  constexpr Index least = 24;
-  const Index side = std::max({bottom - top, right - left, least});
-  widen(top, bottom, side, height);
-  widen(left, right, side, width);
-  return {projection.box.top + top, projection.box.left + left, projection.box.top + bottom,
-          projection.box.left + right};
-}
-
-/// The pixels of a projection inside a box that lies in its own.
-Projection<float> part_of(const Projection<float>& projection, const PlaneBox& box) {
-  Projection<float> part{projection.unit, projection.activation, box,
-                         Tensor<float, Cpu>({projection.pixels[0], box.height(), box.width()})};
-  float* out = part.pixels.data();
-  for (Index c = 0; c < projection.pixels[0]; ++c)
-    for (Index y = box.top; y < box.bottom; ++y)
-      out = std::copy_n(projection.pixels.data() +
-                            (c * projection.box.height() + y - projection.box.top) * projection.box.width() +
-                            box.left - projection.box.left,
-                        box.width(), out);
-  return part;
-}
-
 /// Receives features layer by layer and turns each layer into its montage and its part of the document.
 class Collector {
  public:
@@ -111,14 +60,10 @@ class Collector {
       line["activation"] = number(hit.activation);
       line["receptive_field"] = to_document(box);
       if (pictures_) {
-        const PlaneBox shown = options_.patch == "signal" ? signal_box(feature.projections[i]) : box;
+        const PlaneBox shown = options_.patch == "signal" ? viz::signal_box(feature.projections[i]) : box;
         line["shown"] = to_document(shown);
-        const Projection<float> part = part_of(feature.projections[i], shown);
-        const io::Image projected = viz::projection_pictures(std::span(&part, 1), model_.channel_order(),
-                                                             viz::StretchScope::each, contrast_percentile)
-                                        .front();
-        // Scaled at once: a deep layer's full-size patches of all maps would take hundreds of megabytes.
-        block.tiles.push_back({small(projected), small(viz::patch_under(seen_.get(hit.image), shown))});
+        block.tiles.push_back(viz::feature_tile(feature.projections[i], shown, seen_.get(hit.image),
+                                                model_.channel_order(), contrast_percentile));
       }
       hits.push_back(std::move(line));
     }
@@ -144,12 +89,6 @@ class Collector {
   [[nodiscard]] const std::string& last_layer() const { return last_; }
 
  private:
-  static io::Image small(const io::Image& picture) {
-    constexpr Index most = 112;
-    return std::max(picture.width(), picture.height()) > most ? viz::scaled_to_fit(picture, most, most)
-                                                              : picture;
-  }
-
   const FeaturesOptions& options_;
   const LoadedModel& model_;
   const io::Dataset& set_;

@@ -8,7 +8,7 @@
 #include "deconv/io/atomic_file.hpp"
 #include "deconv/io/preprocess_json.hpp"
 #include "deconv/io/read_model.hpp"
-#include "deconv/nn/receptive_field.hpp"
+#include "deconv/nn/layer_summary.hpp"
 #include "document.hpp"
 #include "model.hpp"
 #include "output.hpp"
@@ -18,35 +18,6 @@ namespace deconv::tool {
 namespace {
 
 struct InfoOptions : CommonOptions {};
-
-/// One layer of the table.
-struct Row {
-  std::string name, output, kind;
-  Shape shape;
-  Index parameters = 0, multiply_adds = 0;
-  std::optional<Footprint> field;  ///< absent where the layer does not depend on the first input
-};
-
-std::vector<Row> rows_of(const Graph& graph) {
-  const auto shapes = infer_shapes(graph, 1);
-  std::vector<Row> rows;
-  for (const Node& node : graph.nodes) {
-    Row row{node.name,
-            node.outputs.front(),
-            std::string(kind_of(node.params)),
-            shapes.at(node.outputs.front()),
-            0,
-            multiply_adds(node, shapes),
-            {}};
-    for (const auto& [name, shape] : weight_shapes(node, detail::input_shapes(node, shapes)))
-      row.parameters += shape.count();
-    const auto fields = footprints(graph, shapes, row.output, NormalisationRule::gradient);
-    if (const auto seen = fields.find(graph.inputs.front().name); seen != fields.end())
-      row.field = seen->second;
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
 
 /// Rows and columns of a field: of windows that move with the unit, size, jump and the first row or column
 /// that the first unit sees; else the whole input.
@@ -61,19 +32,6 @@ Document field_document(const std::optional<Footprint>& field) {
           {"size", {field->y.size(), field->x.size()}},
           {"jump", {ratio(field->y.jump, field->y.divisor), ratio(field->x.jump, field->x.divisor)}},
           {"offset", {field->y.first(0), field->x.first(0)}}};
-}
-
-std::string pair_text(Index y, Index x) { return y == x ? message(y) : message(y, "x", x); }
-
-std::string field_text(const std::optional<Footprint>& field) {
-  if (!field) return "-";
-  if (field->whole) return "whole input";
-  const auto jump = [](const AxisInterval& axis) {
-    return axis.divisor == 1 ? message(axis.jump) : message(axis.jump, "/", axis.divisor);
-  };
-  const std::string y = jump(field->y), x = jump(field->x);
-  return message(pair_text(field->y.size(), field->x.size()), " / ", y == x ? y : y + "x" + x, " / ",
-                 pair_text(field->y.first(0), field->x.first(0)));
 }
 
 std::string shape_text(const Shape& shape) {
@@ -97,14 +55,15 @@ void print_table(const std::vector<std::vector<std::string>>& lines) {
   }
 }
 
-Document document_of(const InfoOptions& options, const io::ModelFile& file, const std::vector<Row>& rows) {
+Document document_of(const InfoOptions& options, const io::ModelFile& file,
+                     const std::vector<LayerSummary>& rows) {
   Document document = make_document("info", options);
   document["name"] = file.model.name;
   Document inputs = Document::array(), layers = Document::array();
   for (const GraphInput& input : file.model.graph.inputs)
     inputs.push_back({{"name", input.name}, {"shape", to_document(input.shape)}});
   Index parameters = 0, work = 0;
-  for (const Row& row : rows) {
+  for (const LayerSummary& row : rows) {
     parameters += row.parameters;
     work += row.multiply_adds;
     layers.push_back({{"name", row.name},
@@ -133,11 +92,11 @@ std::string quoted_cell(const std::string& text) {
   return cell + '"';
 }
 
-void write_csv(const std::string& path, const std::vector<Row>& rows) {
+void write_csv(const std::string& path, const std::vector<LayerSummary>& rows) {
   std::ostringstream csv;
   csv << "name,output,kind,output_shape,parameters,multiply_adds,field_height,field_width,field_jump_y,"
          "field_jump_x,field_top,field_left\n";
-  for (const Row& row : rows) {
+  for (const LayerSummary& row : rows) {
     csv << quoted_cell(row.name) << ',' << quoted_cell(row.output) << ',' << row.kind << ','
         << shape_text(row.shape) << ',' << row.parameters << ',' << row.multiply_adds;
     if (row.field && !row.field->whole)
@@ -155,7 +114,7 @@ void run_info(const InfoOptions& options) {
   const OutputKind kind = output_kind(options, {OutputKind::csv});
   io::ModelFile file = read_model_file_of(options);
   sort_and_check(file.model.graph);
-  const std::vector<Row> rows = rows_of(file.model.graph);
+  const std::vector<LayerSummary> rows = layer_summaries(file.model.graph);
   const Document document = document_of(options, file, rows);
   if (kind == OutputKind::csv) write_csv(options.output, rows);
   print(options, document, [&] {
@@ -163,7 +122,7 @@ void run_info(const InfoOptions& options) {
         {"layer", "kind", "output", "parameters", "multiply-adds", "field: size / jump / offset"}};
     for (const GraphInput& input : file.model.graph.inputs)
       lines.push_back({input.name, "input", shape_text(input.shape), "", "", ""});
-    for (const Row& row : rows)
+    for (const LayerSummary& row : rows)
       lines.push_back({row.name == row.output ? row.name : row.name + " -> " + row.output, row.kind,
                        shape_text(row.shape), row.parameters > 0 ? std::to_string(row.parameters) : "",
                        row.multiply_adds > 0 ? short_count(row.multiply_adds) : "", field_text(row.field)});

@@ -149,6 +149,7 @@
 #include "deconv/nn/graph_shapes.hpp"
 #include "deconv/nn/initialise.hpp"
 #include "deconv/nn/layer.hpp"
+#include "deconv/nn/layer_summary.hpp"
 #include "deconv/nn/layers/convolution.hpp"
 #include "deconv/nn/layers/dropout.hpp"
 #include "deconv/nn/layers/linear.hpp"
@@ -185,6 +186,7 @@
 #include "deconv/io/file.hpp"
 #include "deconv/io/image.hpp"
 #include "deconv/io/image_checks.hpp"
+#include "deconv/io/jpeg.hpp"
 #include "deconv/io/jpeg_checks.hpp"
 #include "deconv/io/loader.hpp"
 #include "deconv/io/model.hpp"
@@ -231,11 +233,13 @@
 #include "deconv/viz/canvas.hpp"
 #include "deconv/viz/colour_map.hpp"
 #include "deconv/viz/evolution.hpp"
+#include "deconv/viz/feature_tile.hpp"
 #include "deconv/viz/features.hpp"
 #include "deconv/viz/filter_pictures.hpp"
 #include "deconv/viz/montage.hpp"
 #include "deconv/viz/overlay.hpp"
 #include "deconv/viz/plot.hpp"
+#include "deconv/viz/report_page.hpp"
 #include "deconv/viz/stretch.hpp"
 #include "deconv/viz/svg_text.hpp"
 #include "deconv/viz/text.hpp"
@@ -277,6 +281,8 @@
 #include "deconv/train/trainer.hpp"
 
 #include "deconv/viz/curves.hpp"
+#include "deconv/viz/report.hpp"
+#include "deconv/viz/report_text.hpp"
 #endif
 
 #if __has_include(<nlohmann/json.hpp>) && __has_include(<protozero/pbf_reader.hpp>)
