@@ -17,15 +17,17 @@ struct OverlayOptions {
   bool fade = false;
 };
 
-/// A heat map H x W (any size, any units) laid over a picture: resized to it, coloured from `range.low` to
-/// `range.high`, and mixed in. Grey pictures are taken as RGB. Where the map is NaN the picture stays. Throws
-/// ArgumentError unless 0 <= alpha <= 1; ShapeError.
-[[nodiscard]] inline io::Image overlay(const io::Image& picture, TensorView<const float, Cpu> heat,
-                                       const ValueRange& range, const OverlayOptions& options = {}) {
+namespace detail {
+
+inline void check_overlay(const io::Image& picture, const OverlayOptions& options) {
   require<ArgumentError>(options.alpha >= 0 && options.alpha <= 1, "alpha must be 0 to 1, met ",
                          options.alpha);
   require<ArgumentError>(!picture.empty(), "a heat map cannot be laid over a picture without pixels");
-  const Tensor<float, Cpu> fitted = resize_plane<float>(heat, picture.height(), picture.width());
+}
+
+/// A plane of the picture's size mixed into it.
+[[nodiscard]] inline io::Image mixed(const io::Image& picture, TensorView<const float, Cpu> fitted,
+                                     const ValueRange& range, const OverlayOptions& options) {
   io::Image result = filled(picture.width(), picture.height(), white);
   paste(result, picture, 0, 0);
   std::uint8_t* out = result.pixels().data();
@@ -42,6 +44,17 @@ struct OverlayOptions {
     out += 3;
   }
   return result;
+}
+
+}  // namespace detail
+
+/// A heat map H x W (any size, any units) laid over a picture: resized to it, coloured from `range.low` to
+/// `range.high`, and mixed in. Grey pictures are taken as RGB. Where the map is NaN the picture stays. Throws
+/// ArgumentError unless 0 <= alpha <= 1; ShapeError.
+[[nodiscard]] inline io::Image overlay(const io::Image& picture, TensorView<const float, Cpu> heat,
+                                       const ValueRange& range, const OverlayOptions& options = {}) {
+  detail::check_overlay(picture, options);
+  return detail::mixed(picture, resize_plane<float>(heat, picture.height(), picture.width()), range, options);
 }
 
 /// The same with the colours spread from zero to the map's largest value, as suits class-activation maps; a

@@ -100,21 +100,43 @@ inline constexpr std::array<Glyph, 26> letter_glyphs{{
   return std::string(text.substr(0, static_cast<std::size_t>(characters - 2))) + "..";
 }
 
+namespace detail {
+
+/// Calls `put(x, y)` for each dark pixel of a line of text whose upper left corner is (0, 0).
+template <class Put>
+void each_text_pixel(std::string_view text, const Put& put) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const Glyph glyph = glyph_of(text[i]);
+    for (Index y = 0; y < glyph_height; ++y)
+      for (Index x = 0; x < glyph_width; ++x)
+        if ((glyph[static_cast<std::size_t>(y)] >> (glyph_width - 1 - x) & 1) != 0)
+          put(static_cast<Index>(i) * glyph_advance + x, y);
+  }
+}
+
+inline void put_pixel(io::Image& canvas, Index x, Index y, Rgb colour) {
+  if (x < 0 || y < 0 || x >= canvas.width() || y >= canvas.height()) return;
+  std::uint8_t* pixel = canvas.row(y) + x * 3;
+  pixel[0] = colour.red, pixel[1] = colour.green, pixel[2] = colour.blue;
+}
+
+}  // namespace detail
+
 /// Writes a line of text onto an RGB canvas, its upper left corner at (left, top); what falls beside the
 /// canvas is left out. Throws ShapeError when the canvas has not three channels.
 inline void draw_text(io::Image& canvas, std::string_view text, Index left, Index top, Rgb colour = black) {
   require<ShapeError>(canvas.channels() == 3, "a canvas has three channels, met ", canvas.channels());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const detail::Glyph glyph = detail::glyph_of(text[i]);
-    for (Index y = 0; y < glyph_height; ++y)
-      for (Index x = 0; x < glyph_width; ++x) {
-        const Index px = left + static_cast<Index>(i) * glyph_advance + x, py = top + y;
-        const bool inside = px >= 0 && py >= 0 && px < canvas.width() && py < canvas.height();
-        if (!inside || (glyph[static_cast<std::size_t>(y)] >> (glyph_width - 1 - x) & 1) == 0) continue;
-        std::uint8_t* pixel = canvas.row(py) + px * 3;
-        pixel[0] = colour.red, pixel[1] = colour.green, pixel[2] = colour.blue;
-      }
-  }
+  detail::each_text_pixel(text,
+                          [&](Index x, Index y) { detail::put_pixel(canvas, left + x, top + y, colour); });
+}
+
+/// The same turned by a quarter, to be read from bottom to top: its first letter stands lowest, and the box
+/// of glyph_height x text_width pixels has its lower left corner at (left, bottom). Throws ShapeError.
+inline void draw_text_upwards(io::Image& canvas, std::string_view text, Index left, Index bottom,
+                              Rgb colour = black) {
+  require<ShapeError>(canvas.channels() == 3, "a canvas has three channels, met ", canvas.channels());
+  detail::each_text_pixel(text,
+                          [&](Index x, Index y) { detail::put_pixel(canvas, left + y, bottom - x, colour); });
 }
 
 }  // namespace deconv::viz
