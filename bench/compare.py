@@ -39,11 +39,14 @@ RIVALS = [
     ("train_step_lenet32_128", BEST, 1.3),
     ("project_nine_conv5", CAPTUM, 8.0), ("project_nine_conv5", CAPTUM_EASED, None),
     ("project_nine_conv5", UNPOOL_PASS, 4.0), ("project_nine_conv5", PHASES_PASS, None),
+    ("gradcam_1", CAPTUM, 2.0), ("saliency_1", CAPTUM, None),
+    ("guided_backpropagation_1", CAPTUM, 2.0), ("guided_backpropagation_1", CAPTUM_EASED, None),
 ]
 RIVALS += [(f"deconv1_to_pixels_{n}", rival, None) for n in (1, 9, 16) for rival in (TRANSPOSE, PHASES)]
 MEMORY_JOBS = ["max_pool_switches_1", "max_pool_switches_2", "unpool_1", "unpool_2"]
 RIVALS += [(job, rival, None) for job in MEMORY_JOBS for rival in (AS_IT_COMES, BEST)]
 SHARE_OF_COPY = 0.6
+OUR_PROGRAMS = [f"build/release/bench/bench_{name}" for name in ("zfnet", "training", "attribution")]
 
 
 def parse(text, program):
@@ -198,7 +201,7 @@ def report(options, ours, peers, load):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ours", action="append", help="a benchmark program of ours with its arguments; may be repeated "
-                                                        "(default build/release/bench/bench_zfnet)")
+                                                        "(default bench_zfnet and its neighbours)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of all programs in turn (default 3)")
     parser.add_argument("--runs", type=int, default=3, help="the peers' timed runs in a round (default 3)")
     parser.add_argument("--threads", type=int, default=2)
@@ -215,7 +218,7 @@ def main():
     for turn in range(options.rounds):
         print(f"round {turn + 1} of {options.rounds}", file=sys.stderr, flush=True)
         if not options.no_ours:
-            for command in options.ours or ["build/release/bench/bench_zfnet", "build/release/bench/bench_training"]:
+            for command in options.ours or OUR_PROGRAMS:
                 pool(pooled_ours, run_ours(command, options.threads), "deconv")
         if not options.no_peers:
             for allocator in options.allocators.split(";"):

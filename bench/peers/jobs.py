@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import attribution
 import projection
 from timing import Job
 from zfnet import MACS_A_FORWARD, ShiftedSumNorm, make
@@ -178,6 +179,9 @@ MAKERS = {
     "forward_16": lambda: forward(16),
     "forward_1": lambda: forward(1),
     "project_nine_conv5": project,
+    "gradcam_1": lambda: attribution.gradcam(TrainableNorm),
+    "saliency_1": lambda: attribution.saliency(TrainableNorm),
+    "guided_backpropagation_1": lambda: attribution.guided(TrainableNorm),
     "max_pool_switches_1": lambda: max_pool(1),
     "max_pool_switches_2": lambda: max_pool(2),
     "unpool_1": lambda: unpool(1),

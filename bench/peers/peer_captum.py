@@ -1,4 +1,4 @@
-"""Captum's Deconvolution without matplotlib. Captum imports its plotting module on sight; nothing here plots, so
+"""Captum's attributions without matplotlib. Captum imports its plotting module on sight; nothing here plots, so
 empty modules stand in for the names it asks for when matplotlib is not installed."""
 
 import importlib.util
@@ -19,9 +19,9 @@ if importlib.util.find_spec("matplotlib") is None:
                   "mpl_toolkits", "mpl_toolkits.axes_grid1"):
         sys.modules[_name] = _Anything(_name)
 
-from captum.attr import Deconvolution  # noqa: E402
+from captum.attr import Deconvolution, GuidedBackprop, LayerGradCam, Saliency  # noqa: E402
 
 for _message in ("Setting backward hooks on ReLU", "Input Tensor . did not already require gradients"):
     warnings.filterwarnings("ignore", message=_message)
 
-__all__ = ["Deconvolution"]
+__all__ = ["Deconvolution", "GuidedBackprop", "LayerGradCam", "Saliency"]

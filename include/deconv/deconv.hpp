@@ -220,6 +220,8 @@
 #include "deconv/dist/socket.hpp"
 #include "deconv/dist/tcp.hpp"
 
+#include "deconv/analysis/attribution.hpp"
+#include "deconv/analysis/attribution_target.hpp"
 #include "deconv/analysis/class_activation_map.hpp"
 #include "deconv/analysis/evolution.hpp"
 #include "deconv/analysis/features.hpp"
