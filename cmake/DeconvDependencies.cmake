@@ -2,8 +2,8 @@
 # only, as imported targets, so that their warnings are not ours and nothing of theirs is installed).
 #
 # After this file: targets Eigen3::Eigen, stb::stb, OpenMP::OpenMP_CXX, and, where found,
-# nlohmann_json::nlohmann_json, protozero::protozero, ZLIB::ZLIB, DNNL::dnnl. DECONV_LINKS lists the ones that
-# deconv::deconv links, DECONV_PACKAGES what the installed package must find again.
+# nlohmann_json::nlohmann_json, protozero::protozero, ZLIB::ZLIB, DNNL::dnnl, LibRSVG::LibRSVG, GIF::GIF.
+# DECONV_LINKS lists the ones that deconv::deconv links, DECONV_PACKAGES what the installed package must find again.
 
 include(FetchContent)
 if(POLICY CMP0135)
@@ -89,3 +89,26 @@ if(DECONV_ONEDNN AND TARGET DNNL::dnnl)
 else()
   message(STATUS "deconv: oneDNN is not used (DECONV_ONEDNN=${DECONV_ONEDNN})")
 endif()
+
+# Plots as pictures (viz/plot_picture.hpp) and animations (viz/animation.hpp): done without where these are absent.
+# deconv_optional(<NAME> <package> <target> <what it does>)   sets DECONV_WITH_<NAME>
+macro(deconv_optional name package target what)
+  set(DECONV_${name} AUTO CACHE STRING "Use ${package} for ${what}: AUTO (where found), ON (or fail), OFF")
+  set_property(CACHE DECONV_${name} PROPERTY STRINGS AUTO ON OFF)
+  set(DECONV_WITH_${name} OFF)
+  if(DECONV_${name} STREQUAL "AUTO")
+    find_package(${package} MODULE QUIET)
+  elseif(DECONV_${name})
+    find_package(${package} MODULE REQUIRED)
+  endif()
+  if(DECONV_${name} AND TARGET ${target})
+    set(DECONV_WITH_${name} ON)
+    list(APPEND DECONV_LINKS ${target})
+    list(APPEND DECONV_PACKAGES "${package} MODULE")
+    message(STATUS "deconv: ${package} is used for ${what}")
+  else()
+    message(STATUS "deconv: no ${package}: without ${what} (DECONV_${name}=${DECONV_${name}})")
+  endif()
+endmacro()
+deconv_optional(RSVG LibRSVG LibRSVG::LibRSVG "plots as pictures")
+deconv_optional(GIF GIF GIF::GIF "animations")

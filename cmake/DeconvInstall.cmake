@@ -34,7 +34,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/deconvConfigVersion.cmak
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/deconvConfig.cmake" "${PROJECT_BINARY_DIR}/deconvConfigVersion.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/Findstb.cmake" "${PROJECT_SOURCE_DIR}/cmake/Findprotozero.cmake"
-              "${PROJECT_SOURCE_DIR}/cmake/FindoneDNN.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/FindoneDNN.cmake" "${PROJECT_SOURCE_DIR}/cmake/FindLibRSVG.cmake"
         DESTINATION "${DECONV_CONFIG_DIR}")
 if(TARGET deconv_tool)
   install(TARGETS deconv_tool DESTINATION "${CMAKE_INSTALL_BINDIR}")

@@ -121,9 +121,6 @@ void write(const ProjectOptions& options, OutputKind kind, const LoadedModel& mo
   const bool several = inputs.size() > 1;
   const auto order = model.channel_order();
   switch (kind) {
-    case OutputKind::none:
-    case OutputKind::csv:
-      return;
     case OutputKind::npy:
       return io::write_npy(options.output, planes_of(projections, height, width));
     case OutputKind::safetensors: {
@@ -137,9 +134,10 @@ void write(const ProjectOptions& options, OutputKind kind, const LoadedModel& mo
       return io::write_png(options.output, projections.size() == 1
                                                ? picture_in_place(projections.front(), height, width, order)
                                                : pairs_of(options, projections, inputs, order));
-    case OutputKind::folder:
+    default:
       break;
   }
+  if (kind != OutputKind::folder) return;
   FolderOutput folder(options.output);
   io::write_png(folder.add("montage.png"), pairs_of(options, projections, inputs, order));
   io::write_npy(folder.add("projections.npy"), planes_of(projections, height, width));

@@ -80,22 +80,7 @@ void add_rule_options(CLI::App& command, RuleOptions& options);
 /// Whole numbers from `low` on, as CLI11 checks them.
 [[nodiscard]] CLI::Validator at_least(Index low);
 
-// One function a command, each in a file of its own: adds the command to the program; when the command line
-// names it, `action` becomes its work.
-void add_info(CLI::App& program, Action& action);
-void add_convert(CLI::App& program, Action& action);
-void add_run(CLI::App& program, Action& action);
-void add_classify(CLI::App& program, Action& action);
-void add_project(CLI::App& program, Action& action);
-void add_features(CLI::App& program, Action& action);
-void add_filters(CLI::App& program, Action& action);
-void add_activations(CLI::App& program, Action& action);
-void add_gradcam(CLI::App& program, Action& action);
-void add_train(CLI::App& program, Action& action);
-void add_evaluate(CLI::App& program, Action& action);
-void add_evolve(CLI::App& program, Action& action);
-
-/// Adds a command whose options are a `Specific` (a CommonOptions with more) and whose work is `run`.
+/// For add_<command> of a command_<command>.cpp, which commands.hpp declares: adds a command whose options are a `Specific` (a CommonOptions with more) and whose work is `run`.
 template <class Specific>
 CLI::App& add_command(CLI::App& program, Action& action, const std::string& name,
                       const std::string& description, void (*run)(const Specific&),

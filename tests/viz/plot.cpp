@@ -1,4 +1,4 @@
-// Line plots: axes and their ticks, SVG that is valid whatever goes in, and a run's curves.
+// Line and bar plots: axes and their ticks, SVG that is valid whatever goes in, and a run's curves.
 
 #include "deconv/viz/plot.hpp"
 
@@ -77,6 +77,27 @@ std::vector<std::pair<double, double>> points_of(const std::string& svg, const s
   std::istringstream numbers(d);
   for (double x = 0, y = 0; numbers >> x >> y;) points.emplace_back(x, y);
   return points;
+}
+
+struct Box {
+  double x, y, width, height;
+};
+
+/// The boxes of that colour, in their order.
+std::vector<Box> boxes_of(const std::string& svg, const std::string& colour) {
+  std::vector<Box> boxes;
+  const std::string end = "fill=\"" + colour + "\"";
+  for (auto at = svg.find("<rect "); at != std::string::npos; at = svg.find("<rect ", at + 1)) {
+    std::string tag = svg.substr(at, svg.find('>', at) - at);
+    if (tag.find(end) == std::string::npos) continue;
+    std::replace_if(
+        tag.begin(), tag.end(), [](char c) { return (c < '0' || c > '9') && c != '.' && c != '-'; }, ' ');
+    std::istringstream numbers(tag);
+    Box box{};
+    numbers >> box.x >> box.y >> box.width >> box.height;
+    boxes.push_back(box);
+  }
+  return boxes;
 }
 
 }  // namespace
@@ -218,6 +239,69 @@ TEST_CASE("plots stand one below the other", "[viz][plot]") {
   CHECK(count(svg, ">here<") == 1);
 }
 
+TEST_CASE("bars stand on zero in their groups, with their errors", "[viz][plot]") {
+  Plot plot;
+  plot.y = {.label = "error", .unit = "%"};
+  plot.groups = {"none", "all & more"};
+  plot.bars.push_back({.name = "ours", .values = {10, -5}, .error = {2, 0}, .colour = Rgb{1, 2, 3}});
+  plot.bars.push_back({.name = "theirs", .values = {20, nan_value}, .colour = Rgb{4, 5, 6}});
+  plot.series.push_back({.name = "paper", .x = {0, 1}, .y = {12, 3}, .line = false});
+  const std::string svg = to_svg(plot);
+  CHECK(well_formed(svg));
+  CHECK(count(svg, ">none<") == 1);
+  CHECK(count(svg, ">all &amp; more<") == 1);
+  for (const char* name : {">ours<", ">theirs<", ">paper<"}) CHECK(count(svg, name) == 1);
+  // A box in the legend and one for each bar that is a number.
+  const auto ours = boxes_of(svg, "#010203"), theirs = boxes_of(svg, "#040506");
+  REQUIRE(ours.size() == 3);
+  REQUIRE(theirs.size() == 2);
+  // Both of a group stand side by side on the same line; the negative one hangs from it.
+  const Box &up = ours[1], &down = ours[2], &other = theirs[1];
+  CHECK(up.y + up.height == Approx(down.y).margin(0.02));
+  CHECK(up.y + up.height == Approx(other.y + other.height).margin(0.02));
+  CHECK(up.height == Approx(2 * down.height).margin(0.02));
+  CHECK(other.height == Approx(2 * up.height).margin(0.02));
+  CHECK(up.x + up.width < other.x);
+  CHECK(other.x + other.width < down.x);
+  // One error bar: from 8 to 12.
+  const auto error = points_of(svg, "#222222");
+  REQUIRE(error.size() == 6);
+  CHECK(error[1].second - error[0].second == Approx(up.height * 0.4).margin(0.02));
+  CHECK((error[0].second + error[1].second) / 2 == Approx(up.y).margin(0.02));
+  CHECK(count(svg, "<circle") == 3);  // the paper's two and the legend's
+}
+
+TEST_CASE("the axis has room for errors, and bars for a logarithmic one", "[viz][plot]") {
+  Plot plot;
+  plot.y.scale = AxisScale::logarithmic;
+  plot.groups = {"a", "b", "c"};
+  plot.bars.push_back({.values = {1e-3, 0, 10}, .error = {1, 1, 1}, .colour = Rgb{1, 2, 3}});
+  const std::string svg = to_svg(plot);
+  CHECK(well_formed(svg));
+  CHECK(count(svg, "nan") == 0);
+  CHECK(count(svg, "inf") == 0);
+  CHECK(boxes_of(svg, "#010203").size() == 2);
+
+  Plot line;
+  line.x = {.low = 0, .high = 1};
+  line.series.push_back({.x = {0, 1}, .y = {1, 1}, .error = {nan_value, 99}, .colour = Rgb{1, 2, 3}});
+  const std::string with_errors = to_svg(line);
+  CHECK(count(with_errors, ">100<") == 1);
+  CHECK(count(with_errors, "#010203") == 2);
+}
+
+TEST_CASE("names of groups that are too wide are slanted, and all of them are there", "[viz][plot]") {
+  Plot plot;
+  for (int i = 0; i < 8; ++i) plot.groups.push_back("a rather long name " + std::to_string(i));
+  plot.bars.push_back({.values = {1, 2, 3, 4, 5, 6, 7, 8}, .colour = Rgb{1, 2, 3}});
+  const std::string svg = to_svg(plot);
+  CHECK(count(svg, "rotate(-35)") == 8);
+  CHECK(boxes_of(svg, "#010203").size() == 8);
+  plot.groups.resize(2);
+  plot.bars[0].values.resize(2);
+  CHECK(count(to_svg(plot), "rotate(-35)") == 0);
+}
+
 TEST_CASE("what a plot cannot be is said", "[viz][plot]") {
   CHECK_THROWS_AS(to_svg(std::vector<Plot>{}), ArgumentError);
   Plot plot;
@@ -229,6 +313,23 @@ TEST_CASE("what a plot cannot be is said", "[viz][plot]") {
   plot = {};
   plot.height = 160;
   for (int i = 0; i < 60; ++i) plot.series.push_back({.name = "a rather long name of a series"});
+  CHECK_THROWS_AS(to_svg(plot), ArgumentError);
+  plot = {};
+  plot.bars.push_back({.values = {1}});
+  CHECK_THROWS_AS(to_svg(plot), ArgumentError);  // no group to stand in
+  plot.groups = {"a", "b"};
+  CHECK_THROWS_AS(to_svg(plot), ArgumentError);
+  plot.bars[0] = {.values = {1, 2}, .error = {1}};
+  CHECK_THROWS_AS(to_svg(plot), ArgumentError);
+  plot.bars[0].error = {};
+  CHECK(well_formed(to_svg(plot)));
+  plot.series.push_back({.x = {0, 1}, .y = {1, 2}, .error = {1}});
+  CHECK_THROWS_AS(to_svg(plot), ArgumentError);
+  plot.series.clear();
+  plot.x.scale = AxisScale::logarithmic;
+  CHECK_THROWS_AS(to_svg(plot), ArgumentError);
+  plot.x.scale = AxisScale::linear;
+  plot.groups = {"a", std::string(400, 'b')};
   CHECK_THROWS_AS(to_svg(plot), ArgumentError);
 }
 
