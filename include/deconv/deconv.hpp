@@ -223,6 +223,8 @@
 #include "deconv/analysis/attribution.hpp"
 #include "deconv/analysis/attribution_target.hpp"
 #include "deconv/analysis/class_activation_map.hpp"
+#include "deconv/analysis/curvature.hpp"
+#include "deconv/analysis/deletion_insertion.hpp"
 #include "deconv/analysis/evolution.hpp"
 #include "deconv/analysis/features.hpp"
 #include "deconv/analysis/filters.hpp"
