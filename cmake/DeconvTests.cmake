@@ -77,6 +77,7 @@ foreach(folder core ops nn io train dist analysis viz tools conformance)
 endforeach()
 
 include("${CMAKE_CURRENT_LIST_DIR}/DeconvTestsDist.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/DeconvTestsBrowser.cmake")
 
 # ---- the emulated device itself; its tests of primitives also run on a GPU -----------------------------------------
 file(GLOB simt_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/simt/*.cpp")

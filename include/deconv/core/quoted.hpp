@@ -25,7 +25,7 @@ struct Quoted {
 /// `quoted(text, limit = 80)`: `text` in double quotes for an error message. Control characters become '?',
 /// and what is longer than `limit` bytes is cut and ends in "...", so that a name out of a hostile file
 /// leaves the message one readable line. An object rather than a function, because a call with a std::string
-/// would otherwise find std::quoted by its argument wherever <iomanip> is included.
+/// would otherwise find std::quoted by its argument wherever `iomanip` is included.
 inline constexpr detail::Quoted quoted{};
 
 }  // namespace deconv
