@@ -233,6 +233,7 @@
 #include "deconv/analysis/top_activations.hpp"
 
 #include "deconv/viz/activation_pictures.hpp"
+#include "deconv/viz/animation.hpp"
 #include "deconv/viz/axis.hpp"
 #include "deconv/viz/canvas.hpp"
 #include "deconv/viz/class_plane.hpp"
@@ -245,6 +246,7 @@
 #include "deconv/viz/heat_map.hpp"
 #include "deconv/viz/montage.hpp"
 #include "deconv/viz/overlay.hpp"
+#include "deconv/viz/palette.hpp"
 #include "deconv/viz/plot.hpp"
 #include "deconv/viz/plot_data.hpp"
 #include "deconv/viz/plot_picture.hpp"

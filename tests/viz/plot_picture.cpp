@@ -8,6 +8,9 @@
 #include "support/catch.hpp"
 #include "support/scratch_folder.hpp"
 
+// What the fonts' library keeps until the program ends is no leak of ours. The leak sanitizer asks for this.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libfontconfig"; }
+
 namespace {
 
 using namespace deconv;
