@@ -32,6 +32,15 @@ class Conv2d final : public Layer<T, D> {
       conv2d_reverse_data<T>(pass.context, pass.diff_dst, weights_,
                              {pass.window(params_.window), params_.groups}, pass.diff_src[0], &cache_);
   }
+  /// The forward pass over windows that bring every pixel their outputs read: without padding, whose rows and
+  /// columns stand in src as zeros. dst as large as stride and reach leave it.
+  void forward_unpadded(const Context<D>& context, TensorView<const T, D> src,
+                        const std::optional<float>& negative_slope, TensorView<T, D> dst) const {
+    Conv2dParams params = params_;
+    params.window.padding = {};
+    params.window.rounding = Rounding::floor;
+    conv2d_forward<T>(context, src, weights_, bias_, params, dst, negative_slope, &cache_);
+  }
   [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions& options) const override {
     return {options.parameters, false, false};
   }

@@ -29,6 +29,8 @@ class Linear final : public Layer<T, D> {
       linear_reverse_data<T>(pass.context, pass.diff_dst, weights_,
                              pass.diff_src[0].reshaped({pass.diff_src[0][0], weights_[1]}));
   }
+  /// O x F.
+  [[nodiscard]] TensorView<const T, D> weights() const noexcept { return weights_.view(); }
   [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions& options) const override {
     return {options.parameters, false, false};
   }
