@@ -32,7 +32,7 @@ struct ReportJob {
   Document& document;
 };
 
-/// The last tensor of each size of plane that the scores depend on: where a network's stages end.
+/// The last rectified (or joined) tensor of each size of plane, where a network's stages end: five at most.
 [[nodiscard]] std::vector<std::string> stage_layers(const Topology& topology);
 
 /// The table of layers with shapes, parameters, work and receptive fields.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -8,7 +10,7 @@
 #include <vector>
 
 #include "deconv/io/atomic_file.hpp"
-#include "deconv/nn/receptive_field.hpp"
+#include "deconv/viz/canvas.hpp"
 #include "deconv/viz/report_page.hpp"
 #include "deconv/viz/report_text.hpp"
 #include "deconv/viz/svg_text.hpp"
@@ -129,6 +131,7 @@ class Report {
     for (const ReportHit& hit : map.hits)
       one["hits"].push_back({{"projection", png_address(hit.projection)},
                              {"patch", jpeg_address(hit.patch)},
+                             {"crisp", std::max(hit.patch.width(), hit.patch.height()) <= tiny_side},
                              {"caption", hit.caption}});
     if (layer_ != layer || maps_.empty()) {
       maps_ += maps_.empty() ? "[" : "]},\n";
@@ -222,7 +225,7 @@ class Report {
     if (!sections_.empty()) body_ += "</section>\n";
   }
   [[nodiscard]] static bool is_number(const std::string& cell) {
-    return cell.empty() || cell.find_first_not_of("0123456789.,+-%e \xc2\xb1") == std::string::npos;
+    return cell.empty() || cell.find_first_not_of("0123456789.,+-%ekMG \xc2\xb1") == std::string::npos;
   }
   [[nodiscard]] static std::string address(const ReportPicture& picture) {
     return picture.coding == PictureCoding::jpeg ? jpeg_address(picture.image) : png_address(picture.image);

@@ -40,7 +40,7 @@ img, svg { max-width: 100%; height: auto; display: block; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(14rem, 46%), 1fr)); gap: 1rem;
   margin: .8rem 0; }
 .gallery img { width: 100%; }
-.crisp { image-rendering: pixelated; }
+.crisp, .crisp img { image-rendering: pixelated; }
 label.field, .field { display: block; margin: .6rem 0 .2rem; font-weight: 600; }
 select, button { font: inherit; padding: .25rem .5rem; max-width: 100%; }
 input[type=range] { width: 100%; max-width: 30rem; display: block; }
@@ -86,7 +86,7 @@ inline constexpr std::string_view report_program = R"js(
     const hits = widget.querySelector(".hits");
     const show = (layer, map) => {
       note.textContent = `Layer ${layer.layer}, map ${map.map}: ${map.hits.length} strongest units`;
-      hits.replaceChildren(...map.hits.map((hit, i) => make("figure", { class: "hit" },
+      hits.replaceChildren(...map.hits.map((hit, i) => make("figure", { class: hit.crisp ? "hit crisp" : "hit" },
         make("div", { class: "pair" },
           make("img", { src: hit.projection, alt: `projection ${i + 1} of map ${map.map}` }),
           make("img", { src: hit.patch, alt: `image patch ${i + 1} of map ${map.map}` })),
