@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "timing.hpp"
+
 namespace deconv::tool {
 
 FeatureStream::FeatureStream(const CommonOptions& options, const LoadedModel& model, const io::Dataset& set,
@@ -15,6 +17,7 @@ FeatureStream::FeatureStream(const CommonOptions& options, const LoadedModel& mo
       progress_(std::in_place, title_, "images", set.size(), options.quiet),
       loader_(set, preprocess_, loading()) {
   stream_.next = [this]() -> const ImageBatch<float>* {
+    tell_once();
     batch_ = loader_.next();
     if (!batch_) {
       // The activations of whole batches go back to the system before projections want memory of their own.
@@ -31,6 +34,24 @@ FeatureStream::FeatureStream(const CommonOptions& options, const LoadedModel& mo
     const Shape shape = input.shape();
     return std::move(input).reshaped({1, shape[0], shape[1], shape[2]});
   };
+}
+
+/// When the first batch is done says what all will take, unless that is little. What is held of images for
+/// projections comes later: at most what FeatureOptions allows by default.
+void FeatureStream::tell_once() {
+  using Clock = std::chrono::steady_clock;
+  if (images_ == 0) {
+    begin_ = Clock::now();
+    return;
+  }
+  if (!begin_) return;
+  const double seconds = std::chrono::duration<double>(Clock::now() - *begin_).count() *
+                         static_cast<double>(set_.size()) / static_cast<double>(images_);
+  begin_.reset();
+  constexpr double little = 2;
+  const FeatureOptions defaults;
+  if (seconds > little)
+    progress_->tell(seconds, peak_memory_bytes() + defaults.state_bytes + defaults.result_bytes);
 }
 
 io::LoaderOptions FeatureStream::loading() {

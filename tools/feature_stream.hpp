@@ -1,6 +1,7 @@
 #pragma once
 /// The pictures of --data on their way through features(), decoded by other threads meanwhile.
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -37,6 +38,7 @@ class FeatureStream {
 
  private:
   [[nodiscard]] io::LoaderOptions loading();
+  void tell_once();
 
   const CommonOptions& options_;
   const LoadedModel& model_;
@@ -51,6 +53,7 @@ class FeatureStream {
   Index images_ = 0;
   std::int64_t before_ = 0;
   bool projecting_ = false;
+  std::optional<std::chrono::steady_clock::time_point> begin_;  ///< when the first batch was handed out
 };
 
 }  // namespace deconv::tool

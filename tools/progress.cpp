@@ -99,6 +99,11 @@ void Progress::warn(const std::string& text) {
   std::fprintf(stderr, "deconv: warning: %s\n", line.c_str());
 }
 
+void Progress::tell(double seconds, std::uint64_t bytes) {
+  clear();
+  tell_work(total_, unit_, seconds, bytes, quiet_);
+}
+
 void Progress::clear() {
   if (shown_) std::fputs("\r\033[K", stderr);
 }

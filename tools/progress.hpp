@@ -24,6 +24,8 @@ class Progress {
   void count(Index count);
   /// A line on stderr that does not collide with the bar; nothing with --quiet.
   void warn(const std::string& text);
+  /// Says what all of it will take, see tell_work: for work that is measured by its beginning.
+  void tell(double seconds, std::uint64_t bytes);
 
  private:
   using Clock = std::chrono::steady_clock;
