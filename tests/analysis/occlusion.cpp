@@ -218,11 +218,12 @@ TEST_CASE("fully connected layers are updated by difference where few columns ch
   GraphBuilder net("data", {1, 2, 40, 40});
   net.add("conv", node::Conv2d{3, {window(3, 1, {1, 1, 1, 1})}});
   net.add("relu", node::Relu{});
+  net.add("pool", node::MaxPool2d{{Window2d::square(4, 4)}});
   net.add("fc1", node::Linear{20});
   net.add("fc1_relu", node::Relu{});
   net.add("fc2", node::Linear{6});
   const Network<float, Cpu> network(random_model(std::move(net)));
-  auto options = patch(2, 3, 3, 4);
+  auto options = patch(2, 3, 1, 1);
   check_against_brute_force(network, noise_image({1, 2, 40, 40}), options);
   options.layer = "fc1_relu";
   options.maps = {0, 5, 19};

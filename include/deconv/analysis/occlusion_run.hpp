@@ -70,6 +70,7 @@ class OcclusionRun {
       std::vector<Index> places;
       for (const Index row : group.rows)
         for (const Index column : group.columns) places.push_back(row * plan_.grid().columns + column);
+      sort_for_tail(group, places);
       const auto count = static_cast<Index>(places.size());
       for (Index first = 0; first < count; first += group.batch) {
         // The last batch is as large as the others, so that it finds their primitives: some places come
@@ -87,6 +88,21 @@ class OcclusionRun {
   }
 
  private:
+  /// Places that change the same columns of the tail's input one behind the other.
+  void sort_for_tail(const OcclusionGroup& group, std::vector<Index>& places) const {
+    if (graph_.tail_input() == OcclusionGraph::none) return;
+    const std::size_t root = graph_.root(graph_.tail_input());
+    const WindowSize& size = group.windows[root];
+    if (size.whole) return;
+    const Shape& plane = graph_.shape(root);
+    const Index columns = plan_.grid().columns;
+    const auto box = [&](Index place) {
+      return std::pair(plan_.start(true, root, place / columns, size.height, plane[2]),
+                       plan_.start(false, root, place % columns, size.width, plane[3]));
+    };
+    std::stable_sort(places.begin(), places.end(), [&](Index a, Index b) { return box(a) < box(b); });
+  }
+
   /// `again` places at the front were done by the batch before.
   void batch(const OcclusionGroup& group, std::span<const Index> places, Index again) {
     const BatchPlaces at = places_of(group, places);

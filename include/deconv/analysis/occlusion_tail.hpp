@@ -23,8 +23,9 @@ class OcclusionTail {
   OcclusionTail(const Network<T, Cpu>& network, const Context<Cpu>& context, const OcclusionGraph& graph,
                 const OcclusionPlan& plan, const Trace<T, Cpu>& known, OcclusionRecord<T>& record)
       : network_(network), context_(context), graph_(graph), known_(known), record_(record) {
-    if (plan.tail_rows() > 0)
-      rows_ = context.make<T>(graph.shape(graph.tail_input()).with(0, plan.tail_rows()));
+    if (plan.tail_rows() == 0) return;
+    before_ = known.activation(context, graph.topology().name(graph.tail_input()));
+    rows_ = context.make<T>(graph.shape(graph.tail_input()).with(0, plan.tail_rows()));
   }
 
   /// One place's row; `changed` is the part of its planes that may differ from the unoccluded image's.
@@ -76,8 +77,7 @@ class OcclusionTail {
     std::size_t step = graph_.steps(), readers = 0;
     for (std::size_t i = graph_.steps(); i-- > 0;)
       if (graph_.runs(i) && graph_.inputs(i)[0] == input && graph_.step_in_tail(i)) step = i, ++readers;
-    if (readers != 1 || plane.rank() != 4 || !known_slot(input) ||
-        !std::holds_alternative<node::Linear>(graph_.node(step).params))
+    if (readers != 1 || plane.rank() != 4 || !std::holds_alternative<node::Linear>(graph_.node(step).params))
       return;
     std::map<std::tuple<Index, Index, Index, Index>, std::vector<Index>> classes;
     for (std::size_t n = 0; n < places_.size(); ++n) {
@@ -110,8 +110,6 @@ class OcclusionTail {
       }
   }
 
-  [[nodiscard]] bool known_slot(std::size_t tensor) const { return !known_.slot(tensor).view.empty(); }
-
   /// dst's rows = their differences inside the box times the weights of those columns.
   void add_class(TensorView<const T, Cpu> weights, const PlaneBox& box, const std::vector<Index>& rows,
                  TensorView<T, Cpu> dst) {
@@ -133,7 +131,7 @@ class OcclusionTail {
       gather(weights.data() + o * features, some.data() + o * columns,
              [](T& to, T from, Index) { to = from; });
     });
-    const T* before = known_.slot(graph_.tail_input()).view.data();
+    const T* before = before_.data();
     parallel_for(context_, count, [&](Index n) {
       gather(rows_.data() + rows[static_cast<std::size_t>(n)] * features, changes.data() + n * columns,
              [before](T& to, T from, Index at) { to = from - before[at]; });
@@ -149,7 +147,7 @@ class OcclusionTail {
   const OcclusionGraph& graph_;
   const Trace<T, Cpu>& known_;
   OcclusionRecord<T>& record_;
-  Tensor<T, Cpu> rows_;
+  Tensor<T, Cpu> rows_, before_;  ///< before_: the unoccluded image's row
   std::vector<Index> places_;
   std::vector<PlaneBox> changed_;
   bool filled_ = false;
