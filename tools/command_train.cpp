@@ -4,6 +4,7 @@
 #include <iomanip>
 #include <iostream>
 #include <sstream>
+#include <tuple>
 
 #include "deconv/io/open_dataset.hpp"
 #include "deconv/train/recipe_json.hpp"
@@ -92,11 +93,11 @@ train::Recipe recipe_of(const TrainOptions& options) {
   // The small networks take what their data has.
   const bool chosen = options.recipe.empty() && options.preprocess.empty();
   if (chosen && options.data.starts_with("cifar:") &&
-      (recipe.net == "zfnet-small" || recipe.net == "zfnet-64")) {
+      (recipe.net == "zfnet-small" || recipe.net == "zfnet-64" || recipe.net == "alexnet-64")) {
     recipe.preprocess.size = {32, 32};
     recipe.preprocess.frame = recipe.preprocess.crop = io::Extent{32, 32};
     recipe.preprocess.order = io::ChannelOrder::rgb;
-    if (recipe.net == "zfnet-64") recipe.preprocess = recipe.preprocess.for_input(64, 64);
+    if (recipe.net != "zfnet-small") recipe.preprocess = recipe.preprocess.for_input(64, 64);
   }
   return recipe;
 }
@@ -149,31 +150,6 @@ void apply(const TrainOptions& options, train::Recipe& recipe) {
     recipe.preprocess = recipe.preprocess.for_input(options.input_size.front(), options.input_size.back());
 }
 
-/// `idx:FOLDER` means its training part, with the test part for validation; a folder with train/ and val/ (or
-/// test/) in it likewise.
-void choose_data(const TrainOptions& options, TrainingJob& job) {
-  namespace fs = std::filesystem;
-  if (!options.data.empty()) {
-    job.data = options.data;
-    job.validation = options.validation == "none" ? "" : options.validation;
-    std::error_code ignored;
-    const bool wants = options.validation.empty();
-    if (job.data.starts_with("idx:") && !job.data.ends_with(":train") && !job.data.ends_with(":test")) {
-      if (wants) job.validation = job.data + ":test";
-      job.data += ":train";
-    } else if (fs::is_directory(job.data, ignored) &&
-               fs::is_directory(fs::path(job.data) / "train", ignored)) {
-      const fs::path root(job.data);
-      for (const char* part : {"val", "test"})
-        if (wants && job.validation.empty() && fs::is_directory(root / part, ignored))
-          job.validation = (root / part).string();
-      job.data = (root / "train").string();
-    }
-  } else if (!options.validation.empty()) {
-    job.validation = options.validation == "none" ? "" : options.validation;
-  }
-}
-
 void run_train(const TrainOptions& options) {
   require<UsageError>(!options.output.empty(), "--output: a folder for the run wanted");
   require<UsageError>(std::filesystem::path(options.output).extension().empty() ||
@@ -193,7 +169,10 @@ void run_train(const TrainOptions& options) {
   }
   const io::Json before = options.resume ? settled(train::recipe_to_json(job.recipe)) : io::Json::object();
   apply(options, job.recipe);
-  choose_data(options, job);
+  if (!options.data.empty())
+    std::tie(job.data, job.validation) = parts_of_data(options.data, options.validation);
+  else if (!options.validation.empty())
+    job.validation = options.validation == "none" ? "" : options.validation;
   try {
     train::check(job.recipe);
   } catch (const ArgumentError& problem) {
@@ -242,6 +221,24 @@ void run_train(const TrainOptions& options) {
 }
 
 }  // namespace
+
+std::pair<std::string, std::string> parts_of_data(const std::string& data, const std::string& validation) {
+  namespace fs = std::filesystem;
+  std::pair<std::string, std::string> parts{data, validation == "none" ? "" : validation};
+  std::error_code ignored;
+  const bool wants = validation.empty();
+  if (data.starts_with("idx:") && !data.ends_with(":train") && !data.ends_with(":test")) {
+    if (wants) parts.second = data + ":test";
+    parts.first += ":train";
+  } else if (fs::is_directory(data, ignored) && fs::is_directory(fs::path(data) / "train", ignored)) {
+    const fs::path root(data);
+    for (const char* part : {"val", "test"})
+      if (wants && parts.second.empty() && fs::is_directory(root / part, ignored))
+        parts.second = (root / part).string();
+    parts.first = (root / "train").string();
+  }
+  return parts;
+}
 
 io::Json settled(io::Json recipe) {
   for (const char* field : {"epochs", "steps", "checkpoint_every", "keep"}) recipe.erase(field);

@@ -18,6 +18,7 @@ void add_gradcam(CLI::App& program, Action& action);
 void add_train(CLI::App& program, Action& action);
 void add_evaluate(CLI::App& program, Action& action);
 void add_evolve(CLI::App& program, Action& action);
+void add_ablate(CLI::App& program, Action& action);
 void add_report(CLI::App& program, Action& action);
 
 }  // namespace deconv::tool

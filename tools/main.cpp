@@ -63,6 +63,7 @@ void run(int argc, char** argv) {
   add_train(program, action);
   add_evaluate(program, action);
   add_evolve(program, action);
+  add_ablate(program, action);
   add_report(program, action);
 
   check_command(program, argc, argv);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "deconv/train/run_log.hpp"
@@ -37,6 +38,12 @@ struct TrainingResult {
 [[nodiscard]] io::Json config_of(const TrainingJob& job);
 /// Reads it back: recipe, data and validation. Throws IoError, FormatError.
 void read_config(const std::filesystem::path& folder, TrainingJob& job);
+
+/// What to train on and to judge by, the second empty where there is nothing. `idx:FOLDER` means its training
+/// part, with the test part to judge by; a folder with train/ and val/ (or test/) in it likewise.
+/// `validation` says otherwise; "none": nothing.
+[[nodiscard]] std::pair<std::string, std::string> parts_of_data(const std::string& data,
+                                                                const std::string& validation);
 
 /// A recipe's JSON without what a resumed run may have otherwise: its length and its checkpoints.
 [[nodiscard]] io::Json settled(io::Json recipe);

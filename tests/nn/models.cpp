@@ -129,6 +129,20 @@ TEST_CASE("zfnet-small and zfnet-64 have the paper's plan at their own sizes") {
   CHECK(multiply_adds(models::lenet32({.classes = 10, .with_weights = false}).graph) == 4'002'304);
 }
 
+TEST_CASE("alexnet-64 has AlexNet's first layers, and zfnet-64's from conv3 on") {
+  const Model model = models::alexnet_64({.classes = 10, .with_weights = false});
+  const auto shapes = infer_shapes(model.graph);
+  CHECK(shapes.at("conv1") == Shape{1, 48, 16, 16});
+  CHECK(shapes.at("pool1") == Shape{1, 48, 8, 8});
+  const auto other = infer_shapes(models::zfnet_64({.classes = 10, .with_weights = false}).graph);
+  for (const char* tensor : {"conv3", "conv4", "conv5", "pool5", "fc6", "fc7", "fc8"})
+    CHECK(shapes.at(tensor) == other.at(tensor));
+  CHECK(receptive_field(model.graph, "conv2", "data").y.jump == 8);
+  CHECK(receptive_field(models::zfnet_64({.with_weights = false}).graph, "conv2", "data").y.jump == 4);
+  CHECK(parameter_count(model) == 1'546'122);
+  CHECK(multiply_adds(model.graph) == 33'825'792);
+}
+
 TEST_CASE("inputs and dropout can be chosen where a model leaves the choice") {
   const auto shape = [](const char* name, const models::Options& options, const char* tensor) {
     return infer_shapes(models::model_by_name(name, options).graph).at(tensor);
@@ -144,7 +158,8 @@ TEST_CASE("inputs and dropout can be chosen where a model leaves the choice") {
         Shape{1, 256, 6, 6});
   for (const std::string_view name : models::model_names()) {
     INFO(name);
-    const bool free = name == "zfnet-small" || name == "zfnet-64" || name == "lenet32";
+    const bool free =
+        name == "zfnet-small" || name == "zfnet-64" || name == "alexnet-64" || name == "lenet32";
     if (!free) {
       CHECK_THROWS_AS(models::model_by_name(name, {.with_weights = false, .channels = 2}), ArgumentError);
       CHECK_THROWS_AS(models::model_by_name(name, {.with_weights = false, .extent = 64}), ArgumentError);

@@ -39,4 +39,32 @@ enum class AlexnetConnections : std::uint8_t { grouped, dense };
   return finish(name, std::move(net), options);
 }
 
+/// AlexNet's first two layers scaled down to coloured pictures of 56 to 64 pixels, beside zfnet_64: conv1 7 x
+/// 7 with stride 4 (zfnet_64: 5 x 5 with stride 2), normalisation before the pool, conv2 reading every eighth
+/// pixel. pool2 has stride 1, so that from conv3 on both networks are the same, planes of 8 x 8, as those of
+/// the two papers both have planes of 13 x 13. Input "data" N x 3 x 64 x 64 unless options say otherwise (32
+/// pixels a side or more), output "prob" N x classes; tensors are named as alexnet's. At 3 x 64 x 64 and 10
+/// classes 1,546,122 parameters and 33,825,792 multiply-adds an image.
+[[nodiscard]] inline Model alexnet_64(const Options& options = {.classes = 10}) {
+  const node::Lrn norm{{LrnRegion::across_channels, AlphaConvention::plain, 5, 1e-4f, 0.75f, 2.0f}};
+  GraphBuilder net("data", detail::chosen_input("alexnet-64", options, 3, 64, 32));
+  net.add("conv1", node::Conv2d{48, {Window2d::square(7, 4, 3)}});
+  net.add("relu1", node::Relu{});
+  net.add("norm1", norm);
+  net.add("pool1", node::MaxPool2d{{Window2d::square(3, 2, 0, Rounding::ceil)}});
+  net.add("conv2", node::Conv2d{96, {Window2d::square(5, 1, 2)}});
+  net.add("relu2", node::Relu{});
+  net.add("norm2", norm);
+  net.add("pool2", node::MaxPool2d{{Window2d::square(3, 1, 1)}});
+  net.add("conv3", node::Conv2d{128, {Window2d::square(3, 1, 1)}});
+  net.add("relu3", node::Relu{});
+  net.add("conv4", node::Conv2d{128, {Window2d::square(3, 1, 1)}});
+  net.add("relu4", node::Relu{});
+  net.add("conv5", node::Conv2d{96, {Window2d::square(3, 1, 1)}});
+  net.add("relu5", node::Relu{});
+  net.add("pool5", node::MaxPool2d{{Window2d::square(3, 2, 0, Rounding::ceil)}});
+  detail::add_zfnet_head(net, "alexnet-64", 512, options);
+  return finish("alexnet-64", std::move(net), options);
+}
+
 }  // namespace deconv::models

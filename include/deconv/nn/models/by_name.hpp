@@ -17,8 +17,8 @@ namespace deconv::models {
 /// What model_by_name knows.
 [[nodiscard]] inline const std::vector<std::string_view>& model_names() {
   static const std::vector<std::string_view> names = {
-      "zfnet", "zfnet-wide", "zfnet-pad1", "zfnet-small", "zfnet-64",      "alexnet",      "alexnet-dense",
-      "lenet", "lenet32",    "vgg16",      "vgg19",       "squeezenet1.0", "squeezenet1.1"};
+      "zfnet",      "zfnet-wide", "zfnet-pad1", "zfnet-small", "zfnet-64", "alexnet",       "alexnet-dense",
+      "alexnet-64", "lenet",      "lenet32",    "vgg16",       "vgg19",    "squeezenet1.0", "squeezenet1.1"};
   return names;
 }
 
@@ -32,6 +32,7 @@ namespace deconv::models {
   if (name == "zfnet-64") return zfnet_64(options);
   if (name == "alexnet") return alexnet(options);
   if (name == "alexnet-dense") return alexnet(options, AlexnetConnections::dense);
+  if (name == "alexnet-64") return alexnet_64(options);
   if (name == "lenet") return lenet(options);
   if (name == "lenet32") return lenet32(options);
   if (name == "vgg16") return vgg16(options);
@@ -43,10 +44,11 @@ namespace deconv::models {
   raise<ArgumentError>("unknown network ", quoted(name), ", known are ", known);
 }
 
-/// The number of classes that a model of that name has when nobody says: 10 for lenet, lenet32, zfnet-small
-/// and zfnet-64, 1000 for the others.
+/// The number of classes that a model of that name has when nobody says: 10 for lenet, lenet32,
+/// zfnet-small, zfnet-64 and alexnet-64, 1000 for the others.
 [[nodiscard]] inline Index usual_classes(std::string_view name) {
-  const bool small = name == "lenet" || name == "lenet32" || name == "zfnet-small" || name == "zfnet-64";
+  const bool small = name == "lenet" || name == "lenet32" || name == "zfnet-small" || name == "zfnet-64" ||
+                     name == "alexnet-64";
   return small ? 10 : 1000;
 }
 
