@@ -1,0 +1,218 @@
+// deconv occlude: what the network makes of a picture of which a patch is covered, for every place of the
+// patch.
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <iostream>
+
+#include "commands.hpp"
+#include "deconv/core/transfer.hpp"
+#include "occlusion.hpp"
+#include "occlusion_results.hpp"
+#include "progress.hpp"
+
+namespace deconv::tool {
+
+namespace {
+
+struct OccludeOptions : CommonOptions {
+  std::string layer, maps, size = "32", stride = "16", fill = "zero";
+  std::vector<Index> classes;
+  bool cover_border = false, brute_force = false;
+  Index memory = 384;
+};
+
+/// "N" or "H,W".
+std::pair<Index, Index> parse_extents(const std::string& option, const std::string& text) {
+  const std::vector<Index> values = parse_indices(option, text);
+  require<UsageError>((values.size() == 1 || values.size() == 2) && values.front() >= 1 && values.back() >= 1,
+                      option, ": N or H,W from 1 on wanted, met ", text);
+  return {values.front(), values.back()};
+}
+
+/// The number of --fill, where it is one.
+std::optional<float> parse_value(const std::string& text) {
+  float value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+/// What the network makes of a picture of one level, 1 x C x H x W.
+Tensor<float, Cpu> level_image(const io::Preprocess& preprocess, const Shape& shape, float level) {
+  io::Image picture(shape[3], shape[2]);
+  std::fill_n(picture.pixels().data(), shape[2] * shape[3] * 3,
+              static_cast<std::uint8_t>(std::lround(level)));
+  Tensor<float, Cpu> image(shape);
+  preprocess.normalise(picture, {image.data(), Shape{shape[1], shape[2], shape[3]}});
+  return image;
+}
+
+/// What stands in the patch: the values of `how`, or the image that is returned.
+Tensor<float, Cpu> choose_fill(const OccludeOptions& options, const LoadedModel& model,
+                               TensorView<const float, Cpu> image, OcclusionOptions& how) {
+  how.fill.clear();
+  if (options.fill == "zero") return {};
+  if (options.fill == "mean") {
+    const Index pixels = image[2] * image[3];
+    for (Index c = 0; c < image[1]; ++c) {
+      double sum = 0;
+      for (Index i = 0; i < pixels; ++i) sum += static_cast<double>(image.data()[c * pixels + i]);
+      how.fill.push_back(static_cast<float>(sum / static_cast<double>(pixels)));
+    }
+    return {};
+  }
+  const auto value = parse_value(options.fill);
+  if (!options.input.empty() && value) {
+    how.fill.assign(static_cast<std::size_t>(image[1]), *value);
+    return {};
+  }
+  require<UsageError>(model.preprocess && (image[1] == 3 || image[1] == 1), "--fill ", options.fill,
+                      ": the model does not say what a picture's grey is to it; zero, mean or, with --input, "
+                      "a value wanted");
+  return level_image(*model.preprocess, image.shape(), value.value_or(128));
+}
+
+OcclusionResult analyse(const OccludeOptions& options, const LoadedModel& model,
+                        TensorView<const float, Cpu> image, OcclusionOptions how, OcclusionMethod method) {
+  const auto picture = choose_fill(options, model, image, how);
+  return {occlusion_of(*model.engine, image, how, method, picture.view()), std::nullopt};
+}
+
+std::vector<OcclusionResult> compute(const OccludeOptions& options, const LoadedModel& model,
+                                     const Inputs& inputs, OcclusionOptions how, OcclusionMethod method) {
+  using Clock = std::chrono::steady_clock;
+  const Shape one = inputs.batch.shape().with(0, 1);
+  const OcclusionCost cost = occlusion_cost_of(*model.engine, one, how, method);
+  const Index total = cost.places * inputs.size();
+  Progress progress("occlude", "positions", total, options.quiet);
+  const auto begin = Clock::now();
+  bool told = false;
+  Index before = 0;
+  how.progress = [&](Index done, Index) {
+    // The first batches also make what later ones find made, so a little is waited for.
+    const double passed = std::chrono::duration<double>(Clock::now() - begin).count();
+    if (!told && passed > 0.3) {
+      told = true;
+      const double seconds = passed / static_cast<double>(done) * static_cast<double>(total);
+      if (seconds > 2) tell_work(total, "positions", seconds, cost.bytes, options.quiet);
+    }
+    progress.advance(done - before);
+    before = done;
+  };
+  std::vector<OcclusionResult> results;
+  for (Index n = 0; n < inputs.size(); ++n) {
+    before = 0;
+    results.push_back(analyse(options, model, inputs.batch.view().slice(n, 1), how, method));
+    told = true;
+  }
+  return results;
+}
+
+/// The projection of the first map's strongest unit (Fig. 7 c); nothing for layers without planes.
+void project_maps(const LoadedModel& model, const Inputs& inputs, std::vector<OcclusionResult>& results) {
+  for (std::size_t n = 0; n < results.size(); ++n) {
+    const Occlusion<float>& occlusion = results[n].occlusion;
+    if (model.topology().find(occlusion.layer) == model.topology().input(0)) continue;
+    const Index map = occlusion.maps.front();
+    auto projections =
+        model.engine->project(inputs.batch.view().slice(static_cast<Index>(n), 1), occlusion.layer,
+                              [&](const Shape&, Engine::Images activation) {
+                                return strongest_units<float, Cpu>(Context<Cpu>(1), activation,
+                                                                   occlusion.layer, 0, std::span(&map, 1));
+                              },
+                              {});
+    results[n].projection = std::move(projections.front());
+  }
+}
+
+void run_occlude(const OccludeOptions& options) {
+  OcclusionOptions how;
+  std::tie(how.height, how.width) = parse_extents("--size", options.size);
+  std::tie(how.stride_y, how.stride_x) = parse_extents("--stride", options.stride);
+  if (!options.maps.empty()) how.maps = parse_indices("--maps", options.maps);
+  const bool named = options.fill == "zero" || options.fill == "grey" || options.fill == "mean";
+  const auto value = parse_value(options.fill);
+  require<UsageError>(named || value, "--fill: zero, grey, mean or a number wanted, met ", options.fill);
+  require<UsageError>(named || !options.input.empty() || (*value >= 0 && *value <= 255), "--fill ",
+                      options.fill, ": a picture's level from 0 to 255 wanted");
+  how.layer = options.layer;
+  how.classes = options.classes;
+  how.cover_border = options.cover_border;
+  how.bytes = static_cast<std::size_t>(options.memory) << 20;
+  check_device(options);
+  const OutputKind kind = output_kind(options, {OutputKind::png, OutputKind::npy, OutputKind::safetensors,
+                                                OutputKind::csv, OutputKind::folder});
+  const LoadedModel model = load_model(options);
+  if (!options.layer.empty()) static_cast<void>(model.topology().find(options.layer));
+  const Inputs inputs = load_inputs(options, model);
+  require<ShapeError>(inputs.batch.rank() == 4, options.input, ": an array N,C,H,W wanted, met shape ",
+                      inputs.batch.shape());
+  try {
+    static_cast<void>(occlusion_grid(inputs.batch[2], inputs.batch[3], how));
+  } catch (const ArgumentError& problem) {
+    raise<UsageError>("--size ", options.size, ": ", problem.what());
+  }
+  const auto method = options.brute_force ? OcclusionMethod::brute_force : OcclusionMethod::windows;
+  std::optional<Timing> timing;
+  std::vector<OcclusionResult> results =
+      timed(options.repeat, timing, [&] { return compute(options, model, inputs, how, method); });
+  if (kind == OutputKind::png || kind == OutputKind::folder) project_maps(model, inputs, results);
+
+  Document document = make_document("occlude", options);
+  document["fill"] = options.fill;
+  add_occlusions(document, model, inputs, results);
+  add_timing(document, timing);
+  write_occlusions(options.output, kind, model, inputs, results, document);
+  print(options, document, [&] {
+    print_occlusions(document);
+    if (kind != OutputKind::none) std::cout << "written to " << options.output << "\n";
+  });
+}
+
+}  // namespace
+
+void add_occlude(CLI::App& program, Action& action) {
+  std::shared_ptr<OccludeOptions> options;
+  CLI::App& command = add_command<OccludeOptions>(
+      program, action, "occlude", "what the network makes of a picture with a part covered, for every place",
+      run_occlude, options);
+  add_model_options(command, *options);
+  add_work_options(command, *options);
+  add_input_options(command, *options);
+  command.add_option("--layer", options->layer, "whose maps are summed (default: the last spatial layer)")
+      ->type_name("NAME");
+  command
+      .add_option("--maps", options->maps,
+                  "maps of it (default: the one with the largest activation of the picture itself)")
+      ->type_name("0,5,7");
+  command
+      .add_option("--class", options->classes,
+                  "classes whose probability is followed (default: the picture's most probable)")
+      ->delimiter(',')
+      ->check(at_least(0))
+      ->type_name("K,...");
+  command.add_option("--size", options->size, "of the patch, in pixels of the network's input")
+      ->capture_default_str()
+      ->type_name("N|H,W");
+  command.add_option("--stride", options->stride, "pixels from one position to the next")
+      ->capture_default_str()
+      ->type_name("N|H,W");
+  command
+      .add_option("--fill", options->fill,
+                  "of the patch: zero (0 after preprocessing), grey (level 128), mean (the picture's own "
+                  "colour) or a level from 0 to 255; with --input a value as the network takes it")
+      ->capture_default_str()
+      ->type_name("zero|grey|mean|VALUE");
+  command.add_flag("--cover-border", options->cover_border,
+                   "add positions whose patch overhangs the right and lower border");
+  command.add_flag("--brute-force", options->brute_force,
+                   "send every covered picture through the whole network; the same result, more slowly");
+  command.add_option("--memory", options->memory, "for activations, in MiB")
+      ->check(at_least(1))
+      ->capture_default_str()
+      ->type_name("MIB");
+}
+
+}  // namespace deconv::tool
