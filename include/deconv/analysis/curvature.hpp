@@ -13,6 +13,7 @@
 #include <Eigen/Eigenvalues>
 
 #include "deconv/analysis/attribution_target.hpp"
+#include "deconv/core/parallel.hpp"
 #include "deconv/core/random.hpp"
 
 // What a unit (or a class's score) does not mind: the Hessian of its activation with respect to the input,
@@ -23,17 +24,22 @@
 // networks", NIPS 2010.
 //
 // Networks of rectifiers are linear between their kinks, so that their Hessian is zero almost everywhere, and
-// infinite on the kinks. What is meant is the curvature that one sees from some distance: products of the
-// Hessian with a direction are central differences of gradients over a stated radius, within which kinks are
-// crossed and smoothed over. Such products are not quite linear in the direction, and the matrix that they
-// are of not quite symmetric; Curvature::asymmetry says how far from it.
+// infinite on the kinks. What is meant is the curvature that one sees from some distance: that of the
+// activation smoothed by a Gaussian of a stated radius. Its gradients are means over points drawn around the
+// image (in opposite pairs, the same ones for all products), its products with a direction are central
+// differences of these over the same radius. With few points the products are not quite those of one
+// symmetric matrix; Curvature::asymmetry and the residuals say how far from it.
 namespace deconv {
 
 struct CurvatureOptions {
   /// The unit or class; see AttributionTarget.
   AttributionTarget target;
-  /// How far from the image gradients are taken, as a share of the image's Euclidean norm.
+  /// The smoothing Gaussian's deviation in each element of the input, and the Euclidean length of the steps
+  /// over which gradients are compared; as a share of the image's range (largest less smallest).
   double radius = 0.02;
+  /// Pairs of opposite points that stand for the Gaussian. 0: no smoothing, the image itself alone; for
+  /// networks without kinks.
+  Index samples = 16;
   /// Directions at each end of the spectrum.
   Index directions = 4;
   /// Steps of the Lanczos iteration, which is the number of products with the Hessian.
@@ -42,6 +48,8 @@ struct CurvatureOptions {
   /// and Wiskott take it: the norm is what an optimal stimulus is constrained by.
   bool on_sphere = false;
   std::uint64_t seed = 1;
+  /// Gradients that are taken together: what bounds the memory, see curvature_bytes.
+  Index batch = 16;
   /// Told after each product: products done and in all.
   std::function<void(Index done, Index total)> progress;
 };
@@ -60,8 +68,8 @@ struct Curvature {
   std::string layer;
   Unit unit;
   T activation = 0;
-  double radius = 0;         ///< Euclidean
-  double gradient_norm = 0;  ///< 0 at an optimal stimulus
+  double radius = 0;         ///< in units of the input
+  double gradient_norm = 0;  ///< of the smoothed activation; 0 at an optimal stimulus
   double asymmetry = 0;  ///< of the projected Hessian: norm of its antisymmetric part over the symmetric's
   std::vector<CurvatureDirection<T>> highest;  ///< the largest eigenvalues, largest first
   std::vector<CurvatureDirection<T>> lowest;   ///< the smallest ones, smallest first
@@ -97,19 +105,31 @@ class HessianOperator {
                   const CurvatureOptions& options)
       : image_(image),
         target_(network, context, options.target),
+        points_(std::max<Index>(1, 2 * options.samples)),
+        smooth_(options.samples > 0),
         on_sphere_(options.on_sphere),
+        random_(options.seed, 1),
+        host_(host_of(context)),
         units_(
             target_.choose(target_.values(target_.forward(to_device(context, image), std::nullopt)), 0, 1)),
-        gradients_(target_, context, image, units_, 2),
+        gradients_(target_, context, image, units_, std::max<Index>(1, options.batch)),
         place_(image.begin(), image.end()) {
-    const double norm = std::sqrt(inner(place_, place_));
     require<ArgumentError>(options.radius > 0 && std::isfinite(options.radius),
                            "a radius above 0 wanted, met ", options.radius);
+    require<ArgumentError>(options.samples >= 0 && options.batch >= 1,
+                           "samples from 0 and a batch from 1 on wanted, met ", options.samples, " and ",
+                           options.batch);
+    const double norm = std::sqrt(inner(place_, place_));
     require<ArgumentError>(norm > 0 || !on_sphere_, "an image that is zero lies on no sphere");
-    radius_ = options.radius * (norm > 0 ? norm : 1);
+    const auto [low, high] = std::minmax_element(place_.begin(), place_.end());
+    radius_ = options.radius * (*high > *low ? *high - *low : 1);
+    slope_.assign(place_.size(), 0);
     gradients_.run(
-        1, [&](Index, Index, T* row) { std::copy(image_.begin(), image_.end(), row); },
-        [&](Index, Index, const T* gradient, T) { slope_.assign(gradient, gradient + image_.count()); },
+        points_, [&](Index, Index point, T* row) { write(point, {}, 0, row); },
+        [&](Index, Index, const T* gradient, T) {
+          for (std::size_t i = 0; i < slope_.size(); ++i)
+            slope_[i] += static_cast<double>(gradient[i]) / static_cast<double>(points_);
+        },
         [](Index) {});
     if (on_sphere_) bend_ = inner(place_, slope_) / (norm * norm);
   }
@@ -124,19 +144,15 @@ class HessianOperator {
     if (on_sphere_) add_scaled(v, -inner(place_, v) / inner(place_, place_), place_);
   }
 
-  /// The product with a direction of norm 1; `values`: the unit's at the radius, before and behind.
-  [[nodiscard]] Direction times(const Direction& v, std::pair<double, double>* values = nullptr) const {
+  /// The product with a direction of norm 1.
+  [[nodiscard]] Direction times(const Direction& v) const {
     Direction product(v.size());
     gradients_.run(
-        2,
-        [&](Index, Index side, T* row) {
-          const double step = side == 0 ? radius_ : -radius_;
-          for (std::size_t i = 0; i < v.size(); ++i) row[i] = static_cast<T>(place_[i] + step * v[i]);
-        },
-        [&](Index, Index side, const T* gradient, T value) {
-          const double factor = (side == 0 ? 0.5 : -0.5) / radius_;
+        2 * points_,
+        [&](Index, Index sample, T* row) { write(sample / 2, v, sample % 2 == 0 ? 1 : -1, row); },
+        [&](Index, Index sample, const T* gradient, T) {
+          const double factor = (sample % 2 == 0 ? 0.5 : -0.5) / (radius_ * static_cast<double>(points_));
           for (std::size_t i = 0; i < v.size(); ++i) product[i] += factor * static_cast<double>(gradient[i]);
-          if (values != nullptr) (side == 0 ? values->first : values->second) = static_cast<double>(value);
         },
         [](Index) {});
     make_tangent(product);
@@ -144,10 +160,46 @@ class HessianOperator {
     return product;
   }
 
+  /// The unit's own values one step of the radius along a direction, and one against it.
+  [[nodiscard]] std::pair<double, double> values_along(const Direction& v) const {
+    std::pair<double, double> values;
+    gradients_.run(
+        2,
+        [&](Index, Index side, T* row) {
+          for (std::size_t i = 0; i < v.size(); ++i)
+            row[i] = static_cast<T>(place_[i] + (side == 0 ? radius_ : -radius_) * v[i]);
+        },
+        [&](Index, Index side, const T*, T value) {
+          (side == 0 ? values.first : values.second) = static_cast<double>(value);
+        },
+        [](Index) {});
+    return values;
+  }
+
  private:
+  /// One of the points around the image, a step along `v` beside it.
+  void write(Index point, const Direction& v, double side, T* row) const {
+    const auto elements = static_cast<Index>(place_.size());
+    const double deviation = !smooth_ ? 0 : point % 2 == 0 ? radius_ : -radius_;
+    parallel_ranges(host_, elements, 4096, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        double value = place_[at];
+        if (smooth_)
+          value += deviation *
+                   static_cast<double>(random_.normal(static_cast<std::uint64_t>(point / 2 * elements + i)));
+        if (!v.empty()) value += side * radius_ * v[at];
+        row[i] = static_cast<T>(value);
+      }
+    });
+  }
+
   TensorView<const T, Cpu> image_;
   TargetGradient<T, D> target_;
-  bool on_sphere_;
+  Index points_;
+  bool smooth_, on_sphere_;
+  Random random_;
+  Context<Cpu> host_;
   std::vector<TargetUnit<T>> units_;
   SampledGradients<T, D> gradients_;
   Direction place_, slope_;
@@ -199,8 +251,8 @@ CurvatureDirection<T> ritz_direction(const Operator& hessian, const KrylovBasis&
   normalise_direction(v);
   CurvatureDirection<T> result;
   result.eigenvalue = eigenvalue;
-  std::pair<double, double> values;
-  Direction rest = hessian.times(v, &values);
+  const auto values = hessian.values_along(v);
+  Direction rest = hessian.times(v);
   add_scaled(rest, -eigenvalue, v);
   result.residual = std::sqrt(inner(rest, rest));
   result.forward = values.first;
@@ -220,8 +272,8 @@ void check_curvature_image(const Shape& shape) {
 
 /// The product of a unit's Hessian at an image (1 x C x H x W) with a direction of the same shape and any
 /// length: the central difference of gradients over the radius, see above. With options.on_sphere the
-/// direction's part along the image does not count. Throws ArgumentError, ShapeError. Cost: two forward and
-/// reverse passes to the unit, and one more of each for the unit itself.
+/// direction's part along the image does not count. Throws ArgumentError, ShapeError. Cost: 6 * samples
+/// forward and reverse passes to the unit.
 template <class T, Device D>
 Tensor<T, Cpu> hessian_vector_product(const Network<T, D>& network, const Context<D>& context,
                                       std::type_identity_t<TensorView<const T, Cpu>> image,
@@ -243,13 +295,13 @@ Tensor<T, Cpu> hessian_vector_product(const Network<T, D>& network, const Contex
   return product;
 }
 
-/// Bytes that curvature() holds at most: the basis in double, and the passes of two images.
+/// Bytes that curvature() holds at most: the basis in double, and the passes of a batch.
 template <class T, Device D>
 [[nodiscard]] std::size_t curvature_bytes(const Network<T, D>& network, const Shape& image,
                                           const CurvatureOptions& options = {}) {
   return static_cast<std::size_t>(image.count() * (options.iterations + 6)) * sizeof(double) +
          static_cast<std::size_t>(image.count() * 2 * options.directions) * sizeof(T) +
-         gradient_bytes(network, image, 2);
+         gradient_bytes(network, image, std::min(options.batch, 4 * std::max<Index>(1, options.samples)));
 }
 
 /// The leading directions of curvature of a unit or class around an image (1 x C x H x W, row-major), from
