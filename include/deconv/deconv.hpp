@@ -251,6 +251,7 @@
 
 #include "deconv/viz/activation_pictures.hpp"
 #include "deconv/viz/animation.hpp"
+#include "deconv/viz/attribution.hpp"
 #include "deconv/viz/axis.hpp"
 #include "deconv/viz/canvas.hpp"
 #include "deconv/viz/class_plane.hpp"
