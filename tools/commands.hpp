@@ -15,6 +15,7 @@ void add_features(CLI::App& program, Action& action);
 void add_filters(CLI::App& program, Action& action);
 void add_activations(CLI::App& program, Action& action);
 void add_gradcam(CLI::App& program, Action& action);
+void add_maximise(CLI::App& program, Action& action);
 void add_attribute(CLI::App& program, Action& action);
 void add_curvature(CLI::App& program, Action& action);
 void add_occlude(CLI::App& program, Action& action);

@@ -60,6 +60,7 @@ void run(int argc, char** argv) {
   add_filters(program, action);
   add_activations(program, action);
   add_gradcam(program, action);
+  add_maximise(program, action);
   add_attribute(program, action);
   add_curvature(program, action);
   add_occlude(program, action);

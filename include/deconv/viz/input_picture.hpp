@@ -31,14 +31,14 @@ namespace deconv::viz {
   require<ShapeError>(input.rank() == 3 && input[0] == preprocess.channels() && input.row_major(),
                       "an input of ", preprocess.channels(), " x height x width wanted, met ", input.shape());
   const Index plane = input[1] * input[2];
-  const auto [black, white] = input_range(preprocess, input[1], input[2]);
+  const auto [dark, bright] = input_range(preprocess, input[1], input[2]);
   io::Image picture(input[2], input[1]);
   for (Index c = 0; c < 3; ++c) {
     // A preprocessing says which channel of a picture each of its own is; here the other way round.
     const Index from = input[0] == 1 ? 0 : io::detail::channel_of(preprocess.order, c);
     for (Index i = 0; i < plane; ++i) {
       const Index at = from * plane + i;
-      const double low = static_cast<double>(black.data()[at]), high = static_cast<double>(white.data()[at]);
+      const double low = static_cast<double>(dark.data()[at]), high = static_cast<double>(bright.data()[at]);
       const double place = (static_cast<double>(input.data()[at]) - low) / (high - low);
       const double level = std::isfinite(place) ? std::clamp(place, 0.0, 1.0) : 0.5;
       picture.pixels()[static_cast<std::size_t>(3 * i + c)] =
