@@ -60,13 +60,16 @@ void run(int argc, char** argv) {
   add_filters(program, action);
   add_activations(program, action);
   add_gradcam(program, action);
+  add_occlude(program, action);
   add_maximise(program, action);
   add_attribute(program, action);
   add_curvature(program, action);
-  add_occlude(program, action);
   add_train(program, action);
   add_evaluate(program, action);
   add_evolve(program, action);
+  add_stages(program, action);
+  add_invariance(program, action);
+  add_correspond(program, action);
   add_ablate(program, action);
   add_report(program, action);
 
