@@ -165,6 +165,38 @@ TEST_CASE("contrast normalisation's Hessian is the second difference of its grad
   CHECK(met(0, 1, 0, 0) == 0);
 }
 
+TEST_CASE("a rectifier on its kink is as curved as the Gaussian that smooths it says") {
+  GraphBuilder net("x", {1, 1, side, side});
+  net.add("along", node::Linear{1});
+  net.add("relu", node::Relu{});
+  Model model{"kink", std::move(net).finish(), {}};
+  initialise(model, Initialisation::he, 1);
+  const auto image = random_tensor<double>({1, 1, side, side}, 5);
+  double at = 0, squares = 0;
+  for (Index i = 0; i < pixels; ++i) {
+    const auto weight = static_cast<double>(model.weights.at("along.weight").data()[i]);
+    at += weight * image.data()[i];
+    squares += weight * weight;
+  }
+  model.weights.at("along.bias").data()[0] = static_cast<float>(-at);
+  const Network<double, Cpu> network(std::move(model));
+  CurvatureOptions options;
+  options.directions = 1;
+  options.iterations = 2;
+  options.samples = 1000;
+  options.batch = 500;
+  const auto smooth = curvature<double>(network, Context<Cpu>(1), image.view(), options);
+  REQUIRE(smooth.highest.size() == 1);
+  // The share of the points within one deviation of the kink, over the two radii of the difference.
+  const double wanted = std::sqrt(squares) * std::erf(std::sqrt(0.5)) / (2 * smooth.radius);
+  CHECK(!(std::abs(smooth.highest[0].eigenvalue - wanted) > 0.05 * wanted));
+  CHECK(!(std::abs(smooth.gradient_norm - std::sqrt(squares) / 2) > 0.05 * std::sqrt(squares)));
+  CHECK(!(smooth.highest[0].residual > 1e-9));
+  options.samples = 0;
+  const auto sharp = curvature<double>(network, Context<Cpu>(1), image.view(), options);
+  CHECK(!(std::abs(sharp.highest[0].eigenvalue - std::sqrt(squares) / (2 * sharp.radius)) > 1e-9));
+}
+
 TEST_CASE("a rectifying network shows curvature over a radius, the same on every device and thread count") {
   auto model = [] {
     return models::model_by_name("lenet",
@@ -174,7 +206,8 @@ TEST_CASE("a rectifying network shows curvature over a radius, the same on every
   fill_normal<float>(image, Random(3), 0, 1);
   CurvatureOptions options;
   options.target = {"conv2", {3}, std::nullopt};
-  options.radius = 0.3;
+  options.radius = 0.05;
+  options.samples = 2;
   options.directions = 1;
   options.iterations = 3;
   std::vector<Curvature<float>> all;

@@ -36,14 +36,14 @@ struct CurvatureOptions {
   AttributionTarget target;
   /// The smoothing Gaussian's deviation in each element of the input, and the Euclidean length of the steps
   /// over which gradients are compared; as a share of the image's range (largest less smallest).
-  double radius = 0.02;
+  double radius = 0.05;
   /// Pairs of opposite points that stand for the Gaussian. 0: no smoothing, the image itself alone; for
   /// networks without kinks.
   Index samples = 16;
   /// Directions at each end of the spectrum.
   Index directions = 4;
   /// Steps of the Lanczos iteration, which is the number of products with the Hessian.
-  Index iterations = 40;
+  Index iterations = 30;
   /// Only directions that keep the image's norm, with the curvature along the sphere of that norm, as Berkes
   /// and Wiskott take it: the norm is what an optimal stimulus is constrained by.
   bool on_sphere = false;
