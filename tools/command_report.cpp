@@ -20,13 +20,18 @@ std::string chosen_layers_text(const std::vector<std::string>& layers) {
 void run_report(const ReportOptions& options) {
   check_device(options);
   static_cast<void>(output_kind(options, {OutputKind::html}));
+  OcclusionOptions patch;
+  apply_patch(options, !options.input.empty(), patch);
   io::ModelFile file = read_model_file_of(options);
   const auto filters = first_filters(file);
   LoadedModel model{make_engine(options, std::move(file.model)), std::move(file.preprocess),
                     std::move(file.class_names)};
   const bool pictures = !options.images.empty() || !options.input.empty();
   std::optional<Inputs> inputs;
-  if (pictures) inputs = load_inputs(options, model);
+  if (pictures) {
+    inputs = load_inputs(options, model);
+    if (options.wants("occlusion")) check_patch(options, inputs->batch.shape(), patch);
+  }
 
   Document document = make_document("report", options);
   viz::Report page(message("deconv: ", options.model.filename().string()),
@@ -37,8 +42,8 @@ void run_report(const ReportOptions& options) {
       page, document};
   document["layers"] = job.layers;
   report_network(job);
-  if (filters) report_filters(job, *filters);
-  if (!options.data.empty()) report_maps(job);
+  if (filters && options.wants("filters")) report_filters(job, *filters);
+  if (!options.data.empty() && options.wants("maps")) report_maps(job);
   if (inputs) report_images(job, *inputs);
   report_files(job);
   page.write(options.output);
@@ -77,6 +82,11 @@ void add_report(CLI::App& program, Action& action) {
       .add_option("--class", options->class_index, "a class's number (default: the top one of each image)")
       ->check(at_least(0))
       ->type_name("K");
+  options->fill = "grey";
+  add_patch_options(command, *options);
+  command.add_option("--skip", options->skip, "sections to leave out")
+      ->delimiter(',')
+      ->check(CLI::IsMember(report_section_names));
   command.add_option("--table", options->tables, "tables of other commands, to be put on the page")
       ->type_name("FILE.csv...");
   command.add_option("--plot", options->plots, "plots of other commands, to be put on the page")

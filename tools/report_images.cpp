@@ -1,6 +1,7 @@
 // What a report says of each image.
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <numeric>
 
@@ -50,7 +51,14 @@ viz::ReportPicture strongest_maps(const std::string& layer, TensorView<const flo
 }  // namespace
 
 void report_images(ReportJob& job, const Inputs& inputs) {
+  // The first pass also makes what later ones find made.
+  static_cast<void>(probabilities(job.model, inputs.batch.view().slice(0, 1)));
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
   const auto scores = probabilities(job.model, inputs.batch);
+  tell_experiments(
+      job, inputs,
+      std::chrono::duration<double>(Clock::now() - begin).count() / static_cast<double>(inputs.size()));
   const Index classes = scores.count() / inputs.size();
   ClassActivationMapOptions how;
   if (job.options.class_index) how.classes = {*job.options.class_index};
@@ -76,11 +84,16 @@ void report_images(ReportJob& job, const Inputs& inputs) {
         {viz::overlay(inputs.seen[i], heat[i].map.view()),
          message("Grad-CAM of ", named, " at layer ", heat[i].layer), viz::PictureCoding::jpeg, false}};
     job.page.gallery(seen);
-    job.page.heading("Activations");
-    std::vector<viz::ReportPicture> maps;
-    for (std::size_t l = 0; l < arrays.size(); ++l)
-      if (arrays[l].rank() == 4) maps.push_back(strongest_maps(job.layers[l], arrays[l].view(), n));
-    job.page.gallery(maps);
+    if (job.options.wants("attribution")) report_attributions(job, inputs, n, heat[i].class_index);
+    if (job.options.wants("activations")) {
+      job.page.heading("Activations");
+      std::vector<viz::ReportPicture> maps;
+      for (std::size_t l = 0; l < arrays.size(); ++l)
+        if (arrays[l].rank() == 4) maps.push_back(strongest_maps(job.layers[l], arrays[l].view(), n));
+      job.page.gallery(maps);
+    }
+    if (job.options.wants("occlusion")) report_occlusion(job, inputs, n, heat[i].class_index);
+    if (job.options.wants("invariance")) report_invariance(job, inputs, n, heat[i].class_index);
     images.push_back({{"image", inputs.names[i]}, {"top", top}});
   }
   job.document["images"] = std::move(images);

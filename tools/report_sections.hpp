@@ -1,6 +1,7 @@
 #pragma once
 /// The sections of a report, each by a function that adds its part to the page and to the JSON document.
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,19 +10,26 @@
 #include "document.hpp"
 #include "inputs.hpp"
 #include "model.hpp"
+#include "patch_options.hpp"
 
 namespace deconv::tool {
 
-struct ReportOptions : CommonOptions {
+struct ReportOptions : CommonOptions, PatchOptions {
   std::vector<std::string> layers;  ///< empty: the last of each size of plane
   Index maps = 12;                  ///< of each layer, drawn by --seed
   Index top = 9;
   std::optional<Index> class_index;
-  std::vector<Index> size{32}, stride{16};
-  std::string fill = "grey";
-  std::string landmarks;
+  std::vector<std::string> skip;
   std::vector<std::string> tables, plots;
+
+  [[nodiscard]] bool wants(const std::string& section) const {
+    return std::find(skip.begin(), skip.end(), section) == skip.end();
+  }
 };
+
+/// What --skip knows.
+inline const std::vector<std::string> report_section_names{"filters",     "maps",      "activations",
+                                                           "attribution", "occlusion", "invariance"};
 
 /// What the sections read and write.
 struct ReportJob {
@@ -48,10 +56,20 @@ struct FirstFilters {
 void report_filters(ReportJob& job, const FirstFilters& filters);
 /// The browser of layers and maps: what excites each map most in --data, projected to pixels.
 void report_maps(ReportJob& job);
-/// What the network says of each image, where it looks, and its activations.
+/// For each image: what the network says of it and where it looks, its activations, and the experiments.
 void report_images(ReportJob& job, const Inputs& inputs);
+/// What the pixels of image `n` have to do with a class, by all methods.
+void report_attributions(ReportJob& job, const Inputs& inputs, Index n, Index class_index);
+/// What the network makes of image `n` with a part covered.
+void report_occlusion(ReportJob& job, const Inputs& inputs, Index n, Index class_index);
+/// How the features of image `n` move with it.
+void report_invariance(ReportJob& job, const Inputs& inputs, Index n, Index class_index);
 /// The tables (.csv) and plots (.svg) that other commands wrote.
 void report_files(ReportJob& job);
+
+/// What the experiments with one image of this shape will take, said before they begin. `forward_seconds`:
+/// of one forward pass.
+void tell_experiments(const ReportJob& job, const Inputs& inputs, double forward_seconds);
 
 /// A number for people: four significant digits.
 [[nodiscard]] std::string short_number(double value);

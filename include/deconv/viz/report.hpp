@@ -119,8 +119,9 @@ class Report {
   void plot(std::string_view svg, std::string_view caption) {
     require<ArgumentError>(svg.starts_with("<svg"), "an SVG element wanted, met ",
                            quoted(std::string(svg.substr(0, 20))));
-    body_ += "<figure class=\"picture\"><div class=\"plot\" role=\"img\" aria-label=\"" + xml_text(caption) +
-             "\">" + std::string(svg) + "</div><figcaption>" + xml_text(caption) + "</figcaption></figure>\n";
+    body_ += "<figure class=\"picture\"><div class=\"plot\" tabindex=\"0\" role=\"img\" aria-label=\"" +
+             xml_text(caption) + "\">" + std::string(svg) + "</div><figcaption>" + xml_text(caption) +
+             "</figcaption></figure>\n";
   }
 
   /// A map for the browser of layers and maps. Maps of one layer are added one after another; the browser

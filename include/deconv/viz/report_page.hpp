@@ -35,7 +35,9 @@ td.number, th.number { text-align: right; }
 figure { margin: 0; }
 figcaption { font-size: .85rem; color: var(--faint); }
 img, svg { max-width: 100%; height: auto; display: block; }
-.plot { background: #ffffff; max-width: 48rem; }
+.plot { background: #ffffff; overflow-x: auto; }
+.plot svg { min-width: min(100%, 40rem); }
+@media (max-width: 40rem) { .plot svg { max-width: none; } }
 .picture { margin: .8rem 0; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(14rem, 46%), 1fr)); gap: 1rem;
   margin: .8rem 0; }
