@@ -1,5 +1,8 @@
 // What a report finds out about an image by changing it and by passing signals down.
 
+#include <algorithm>
+#include <filesystem>
+
 #include "attribution.hpp"
 #include "deconv/viz/attribution.hpp"
 #include "deconv/viz/invariance.hpp"
@@ -174,7 +177,8 @@ void report_invariance(ReportJob& job, const Inputs& inputs, Index n, Index clas
     before = done;
   };
   const Invariance found = invariance_of(*job.model.engine, inputs.batch.view().slice(n, 1), sweeps, how);
-  const std::vector<std::string> names{inputs.names[static_cast<std::size_t>(n)]};
+  const std::vector<std::string> names{
+      std::filesystem::path(inputs.names[static_cast<std::size_t>(n)]).filename().string()};
   job.page.plot(
       viz::invariance_plots(std::span(&found, 1), names),
       message("How far the features move (Euclidean distance over the features' norm) when the image "

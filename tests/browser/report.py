@@ -43,7 +43,7 @@ def check(holds, what):
 def make_report(tool, data, page):
     images = data / "tiny_imagenet_10" / "val"
     image = sorted(images.glob("*/*.*"))[0]
-    table = page.parent / "table <b>1</b>.csv"
+    table = page.parent / "table <b>1.csv"
     table.write_text('layer,error\n"a, <i>b</i>",12.5\nc,9\n')
     command = [tool, "report", "--model", str(data / "models" / "tinyvgg.onnx"), "--preprocess", "unit",
                "--data", str(images), "--image", str(image), "--labels",
@@ -85,6 +85,10 @@ def broken_pictures(window):
         "return [...document.images].filter(i => !i.complete || i.naturalWidth === 0).length")
 
 
+def into_view(window, element):
+    window.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+
+
 def shown(window):
     return [image.get_attribute("src") for image in window.find_elements(By.CSS_SELECTOR, ".hits img")]
 
@@ -98,7 +102,8 @@ def check_maps(window):
     after = shown(window)
     check(radios[1].is_selected() and after != before and len(after) == 18,
           "the arrow key chooses the next map and all its pictures appear")
-    radios[2].find_element(By.XPATH, "..").click()
+    into_view(window, radios[2])
+    radios[2].click()
     third = shown(window)
     check(third not in (before, after), "a click chooses another map")
     layers = Select(window.find_element(By.CSS_SELECTOR, "[data-widget=maps] select"))
@@ -122,6 +127,7 @@ def check_occlusion(window):
         across.send_keys(Keys.ARROW_RIGHT)
     corner = patch.get_attribute("style")
     stage = widget.find_element(By.CSS_SELECTOR, ".stage")
+    into_view(window, stage)
     webdriver.ActionChains(window).move_to_element_with_offset(stage, -40, 40).click().perform()
     check(patch.get_attribute("style") != corner, "a click moves the patch")
     inside = window.execute_script(
@@ -161,7 +167,8 @@ def main():
                 window.execute_script("document.activeElement.blur(); window.scrollTo(0, 0)")
                 for part, selector in (("top", "h1"), ("maps", "[data-widget=maps]"),
                                        ("occlusion", "[data-widget=occlusion]")):
-                    window.execute_script("document.querySelector(arguments[0]).scrollIntoView()", selector)
+                    window.execute_script("document.querySelector(arguments[0]).scrollIntoView({behavior: 'instant'})",
+                                          selector)
                     window.save_screenshot(str(pictures / f"{name}-{part}.png"))
                 errors = [entry["message"] for entry in window.get_log("browser") if entry["level"] != "INFO"]
                 check(not errors, f"{name}: no error on the console: {errors}")
