@@ -54,7 +54,7 @@ viz::ReportPicture occlusion_map(const io::Image& seen, const Occlusion<float>& 
   const auto plane = viz::occlusion_plane(planes, 0);
   const auto [least, most] = std::minmax_element(plane.begin(), plane.end());
   viz::HeatMapOptions how;
-  how.bar = false;
+  how.frame = false;
   how.cells = viz::occlusion_cells(occlusion.grid);
   how.alpha = 0.7;
   return {viz::heat_map(plane, seen, how),

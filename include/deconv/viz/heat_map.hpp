@@ -29,6 +29,7 @@ struct HeatMapOptions {
   Index width = 0, height = 0;
   bool smooth = false;  ///< between the cells' centres the values change evenly; else each cell is one colour
   bool bar = true;      ///< the colour bar
+  bool frame = true;    ///< else the map alone, of the photograph's place and size: no title, bar or axes
   bool axes = false;    ///< ticks with pixels of the photograph, or without a CellGrid and one, with cells
   /// Where the cells lie in the photograph; absent: they share it evenly.
   std::optional<CellGrid> cells = std::nullopt;
@@ -219,6 +220,7 @@ class ColourBar {
   } else {
     picture = coloured(fitted, range, options.colours);
   }
+  if (!options.frame) return picture;
   const ColourBar bar(options, range, layout.height);
   Framed framed = detail::framed(picture, options.title, frame_axes(options.axes, layout.part),
                                  options.bar ? bar.width() : 0, options.bar ? bar.height() : 0);
