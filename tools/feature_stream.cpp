@@ -36,22 +36,24 @@ FeatureStream::FeatureStream(const CommonOptions& options, const LoadedModel& mo
   };
 }
 
-/// When the first batch is done says what all will take, unless that is little. What is held of images for
-/// projections comes later: at most what FeatureOptions allows by default.
+/// Says what all will take once enough was done to tell, unless it is little. The first batch also makes what
+/// later ones find made, so it does not count. What is held of images for projections comes later: at most
+/// what FeatureOptions allows by default.
 void FeatureStream::tell_once() {
   using Clock = std::chrono::steady_clock;
-  if (images_ == 0) {
+  if (told_ || images_ == 0) return;
+  if (!begin_) {
     begin_ = Clock::now();
+    first_ = images_;
     return;
   }
-  if (!begin_) return;
-  const double seconds = std::chrono::duration<double>(Clock::now() - *begin_).count() *
-                         static_cast<double>(set_.size()) / static_cast<double>(images_);
-  begin_.reset();
-  constexpr double little = 2;
+  constexpr double enough = 0.3, little = 2;
+  const double seconds = std::chrono::duration<double>(Clock::now() - *begin_).count();
+  if (seconds < enough) return;
+  told_ = true;
+  const double all = seconds * static_cast<double>(set_.size()) / static_cast<double>(images_ - first_);
   const FeatureOptions defaults;
-  if (seconds > little)
-    progress_->tell(seconds, peak_memory_bytes() + defaults.state_bytes + defaults.result_bytes);
+  if (all > little) progress_->tell(all, peak_memory_bytes() + defaults.state_bytes + defaults.result_bytes);
 }
 
 io::LoaderOptions FeatureStream::loading() {

@@ -53,7 +53,9 @@ class FeatureStream {
   Index images_ = 0;
   std::int64_t before_ = 0;
   bool projecting_ = false;
-  std::optional<std::chrono::steady_clock::time_point> begin_;  ///< when the first batch was handed out
+  std::optional<std::chrono::steady_clock::time_point> begin_;  ///< when the first batch was done
+  Index first_ = 0;                                             ///< images in it
+  bool told_ = false;
 };
 
 }  // namespace deconv::tool

@@ -1,6 +1,7 @@
 // What a report finds out about an image by changing it and by passing signals down.
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "attribution.hpp"
@@ -40,6 +41,22 @@ InvarianceOptions invariance_options(const ReportJob& job) {
   how.layers = {job.layers.front(), "last"};
   how.batch = job.options.batch;
   return how;
+}
+
+/// The paper's sweeps, its translations of up to 60 of 224 pixels as a share of the image's height.
+std::vector<Sweep> sweeps_for(const Inputs& inputs) {
+  std::vector<Sweep> sweeps = paper_sweeps();
+  const double reach = std::round(static_cast<double>(inputs.batch[2]) * 60 / 224);
+  const double step = std::max(1.0, std::round(reach / 12));
+  for (Sweep& sweep : sweeps)
+    if (sweep.kind == SweepKind::down) {
+      // From zero outwards, so that no change is among them.
+      sweep.amounts = amounts_between(0, reach, step);
+      for (std::size_t i = 1, count = sweep.amounts.size(); i < count; ++i)
+        sweep.amounts.push_back(-sweep.amounts[i]);
+      std::sort(sweep.amounts.begin(), sweep.amounts.end());
+    }
+  return sweeps;
 }
 
 Index amounts_of(const std::vector<Sweep>& sweeps) {
@@ -82,7 +99,7 @@ void tell_experiments(const ReportJob& job, const Inputs& inputs, double forward
     bytes = std::max<std::uint64_t>(bytes, cost.bytes);
   }
   if (job.options.wants("invariance")) {
-    passes += static_cast<double>(amounts_of(paper_sweeps()));
+    passes += static_cast<double>(amounts_of(sweeps_for(inputs)));
     bytes =
         std::max<std::uint64_t>(bytes, invariance_bytes_of(*job.model.engine, one, invariance_options(job)));
   }
@@ -169,7 +186,7 @@ void report_invariance(ReportJob& job, const Inputs& inputs, Index n, Index clas
   job.page.heading("Invariance");
   InvarianceOptions how = invariance_options(job);
   how.class_index = class_index;
-  const std::vector<Sweep> sweeps = paper_sweeps();
+  const std::vector<Sweep> sweeps = sweeps_for(inputs);
   Progress progress("invariance", "images", amounts_of(sweeps) + 1, job.options.quiet);
   Index before = 0;
   how.progress = [&](Index done, Index) {
