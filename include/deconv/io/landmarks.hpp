@@ -109,10 +109,11 @@ struct LandmarkColumn {
 /// order: `file` (a path relative to the table's folder), a pair `NAME_x`, `NAME_y` for each landmark in
 /// pixels of the picture, and where wanted `class_index`, `width` and `height`. Empty lines do not count. A
 /// point must lie in the picture where the table says how large that is. Pictures are not opened. Throws
-/// IoError; FormatError that names the line and column.
-[[nodiscard]] inline Landmarks read_landmarks(const std::filesystem::path& path) {
+/// FormatError that names the line and column; `where` is what messages call the text, `folder` that of the
+/// pictures.
+[[nodiscard]] inline Landmarks parse_landmarks(std::string_view text, const std::string& where,
+                                               const std::filesystem::path& folder) {
   using Kind = detail::LandmarkColumn::Kind;
-  const std::string text = read_text(path, std::uint64_t{1} << 26), where = path.string();
   Landmarks result;
   std::vector<detail::LandmarkColumn> columns;
   std::vector<std::string> titles;
@@ -141,7 +142,7 @@ struct LandmarkColumn {
       const auto place = [&] { return message(where, ": line ", number, ", column ", titles[i]); };
       if (columns[i].kind == Kind::file) {
         require<FormatError>(!field.empty(), place(), ": a picture's file wanted, the field is empty");
-        picture.file = path.parent_path() / std::string(field);
+        picture.file = folder / std::string(field);
         continue;
       }
       double value = 0;
@@ -176,6 +177,11 @@ struct LandmarkColumn {
   require<FormatError>(!columns.empty(), where, ": a header wanted, the file is empty");
   require<FormatError>(!result.pictures.empty(), where, ": at least one picture wanted");
   return result;
+}
+
+/// The table in a file, as parse_landmarks; its pictures lie in its own folder. Throws IoError, FormatError.
+[[nodiscard]] inline Landmarks read_landmarks(const std::filesystem::path& path) {
+  return parse_landmarks(read_text(path, std::uint64_t{1} << 26), path.string(), path.parent_path());
 }
 
 /// Where a point of a width x height picture comes to lie in the network's input, through the preprocessing's
