@@ -1,5 +1,7 @@
 // deconv activations: every map of the named layers as pictures.
 
+#include <algorithm>
+#include <cmath>
 #include <iostream>
 
 #include "arrays.hpp"
@@ -15,12 +17,14 @@ namespace {
 struct ActivationsOptions : CommonOptions {
   std::vector<std::string> layers;
   std::string stretch = "each";
+  std::string colours = "grey";
 };
 
 io::Image montage_of(const ActivationsOptions& options, TensorView<const float, Cpu> activation,
                      Index image) {
   viz::ActivationPictureOptions how;
   how.scope = options.stretch == "common" ? viz::StretchScope::common : viz::StretchScope::each;
+  how.colours = viz::colour_map_by_name(options.colours);
   const std::vector<io::Image> pictures = viz::activation_pictures(activation, image, how);
   std::vector<std::string> captions;
   for (std::size_t k = 0; k < pictures.size(); ++k)
@@ -48,8 +52,15 @@ void run_activations(const ActivationsOptions& options) {
   Document document = make_document("activations", options);
   document["images"] = inputs.names;
   Document lines = Document::array();
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    lines.push_back({{"layer", layers[i]}, {"shape", to_document(arrays[i].shape())}});
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const auto [low, high] = std::minmax_element(arrays[i].begin(), arrays[i].end());
+    const auto zeros = std::count(arrays[i].begin(), arrays[i].end(), 0.0f);
+    lines.push_back({{"layer", layers[i]},
+                     {"shape", to_document(arrays[i].shape())},
+                     {"min", number(*low)},
+                     {"max", number(*high)},
+                     {"zero_share", static_cast<double>(zeros) / static_cast<double>(arrays[i].count())}});
+  }
   document["layers"] = lines;
   add_timing(document, timing);
   if (kind == OutputKind::png) io::write_png(options.output, montage_of(options, arrays.front().view(), 0));
@@ -66,7 +77,9 @@ void run_activations(const ActivationsOptions& options) {
   }
   print(options, document, [&] {
     for (const auto& line : document["layers"])
-      std::cout << line["layer"].get<std::string>() << ' ' << line["shape"].dump() << "\n";
+      std::cout << line["layer"].get<std::string>() << ' ' << line["shape"].dump() << " from " << line["min"]
+                << " to " << line["max"] << ", zeros " << std::lround(100 * line["zero_share"].get<double>())
+                << " %\n";
     if (kind != OutputKind::none) std::cout << "written to " << options.output << "\n";
   });
 }
@@ -86,6 +99,9 @@ void add_activations(CLI::App& program, Action& action) {
   command
       .add_option("--stretch", options->stretch, "contrast of each map by itself, or common to compare them")
       ->check(CLI::IsMember({"each", "common"}))
+      ->capture_default_str();
+  command.add_option("--colours", options->colours, "of the smallest to the largest value")
+      ->check(CLI::IsMember({"grey", "sequential", "diverging"}))
       ->capture_default_str();
   command.get_option("--output")->required();
 }

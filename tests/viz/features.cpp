@@ -139,4 +139,9 @@ TEST_CASE("activations become a picture a map in either layout, vectors one pict
   CHECK(one[0].height() == 2);
   CHECK(at(one[0], 1, 1) == white);
   CHECK(at(one[0], 1, 2) == black);
+  // Planes of one position are such a vector.
+  const TensorView<const float, Cpu> points(vector.data(), {1, 5, 1, 1});
+  const auto same = activation_pictures(points, 0);
+  REQUIRE(same.size() == 1);
+  CHECK(same[0] == one[0]);
 }

@@ -15,14 +15,15 @@ struct ActivationPictureOptions {
 };
 
 /// Every map of one image's activation as a picture. `activation` is N x C x H x W in either layout, or N x F
-/// for layers without planes, which give one picture of F values in rows, nearly square. Maps are drawn from
-/// their smallest value to their largest, each by itself or all alike. Throws ShapeError, ArgumentError.
+/// for layers without planes, which give one picture of F values in rows, nearly square; so do planes of one
+/// position. Maps are drawn from their smallest value to their largest, each by itself or all alike. Throws
+/// ShapeError, ArgumentError.
 [[nodiscard]] inline std::vector<io::Image> activation_pictures(
     TensorView<const float, Cpu> activation, Index image, const ActivationPictureOptions& options = {}) {
   require<ShapeError>((activation.rank() == 4 || activation.rank() == 2) && activation.count() > 0,
                       "pictures are made of activations N x C x H x W or N x F, met ", activation.shape());
   require<ArgumentError>(image >= 0 && image < activation[0], "image ", image, " of ", activation[0]);
-  if (activation.rank() == 2) {
+  if (activation.rank() == 2 || activation[2] * activation[3] == 1) {
     const Index features = activation[1];
     auto columns = static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(features))));
     const Index rows = (features + columns - 1) / columns;
