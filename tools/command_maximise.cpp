@@ -118,7 +118,9 @@ Frames frames_wanted(const MaximiseOptions& options, Index units) {
 }
 
 std::string caption(const MaximiseOptions& options, const LoadedModel& model, Index map) {
-  return options.classes.empty() ? message("map ", map) : message(map, " ", model.class_name(map));
+  if (options.classes.empty()) return message("map ", map);
+  const std::string name = model.class_name(map);
+  return name.empty() ? message("class ", map) : message(map, " ", name);
 }
 
 io::Image sheet(const std::vector<io::Image>& pictures, const std::vector<std::string>& captions) {
