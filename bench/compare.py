@@ -28,6 +28,7 @@ CAPTUM = ("Captum", lambda e: e["way"].startswith("captum") and "pass-through" n
 CAPTUM_EASED = ("Captum, our norm in it", lambda e: "pass-through" in e["way"])
 UNPOOL_PASS = ("hand-written pass", lambda e: e["way"].startswith("hand-written") and "phases" not in e["way"])
 PHASES_PASS = ("hand-written, phases", lambda e: e["way"].startswith("hand-written") and "phases" in e["way"])
+BY_HAND = ("written by hand", lambda e: e["way"].startswith("by hand"))
 TRANSPOSE = ("PyTorch's transpose", lambda e: "phases" not in e["way"])
 PHASES = ("PyTorch, phases by hand", lambda e: "phases" in e["way"])
 
@@ -42,11 +43,12 @@ RIVALS = [
     ("gradcam_1", CAPTUM, 2.0), ("saliency_1", CAPTUM, None),
     ("guided_backpropagation_1", CAPTUM, 2.0), ("guided_backpropagation_1", CAPTUM_EASED, None),
 ]
+RIVALS += [("occlusion_48_16", CAPTUM, 6.0), ("occlusion_48_16", BY_HAND, 3.0)]
 RIVALS += [(f"deconv1_to_pixels_{n}", rival, None) for n in (1, 9, 16) for rival in (TRANSPOSE, PHASES)]
 MEMORY_JOBS = ["max_pool_switches_1", "max_pool_switches_2", "unpool_1", "unpool_2"]
 RIVALS += [(job, rival, None) for job in MEMORY_JOBS for rival in (AS_IT_COMES, BEST)]
 SHARE_OF_COPY = 0.6
-OUR_PROGRAMS = [f"build/release/bench/bench_{name}" for name in ("zfnet", "training", "attribution")]
+OUR_PROGRAMS = [f"build/release/bench/bench_{name}" for name in ("zfnet", "training", "attribution", "occlusion")]
 
 
 def parse(text, program):

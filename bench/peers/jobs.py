@@ -5,6 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import attribution
+import occlusion
 import projection
 from timing import Job
 from zfnet import MACS_A_FORWARD, ShiftedSumNorm, make
@@ -172,6 +173,7 @@ def copy(which):
 
 
 MAKERS = {
+    "occlusion_48_16": occlusion.occlusion,
     "train_step_lenet32_128": train_lenet32,
     "train_step_zfnet_16": train_zfnet,
     "copy": lambda: copy(1),

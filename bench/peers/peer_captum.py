@@ -19,9 +19,9 @@ if importlib.util.find_spec("matplotlib") is None:
                   "mpl_toolkits", "mpl_toolkits.axes_grid1"):
         sys.modules[_name] = _Anything(_name)
 
-from captum.attr import Deconvolution, GuidedBackprop, LayerGradCam, Saliency  # noqa: E402
+from captum.attr import Deconvolution, GuidedBackprop, LayerGradCam, Saliency, Occlusion  # noqa: E402
 
 for _message in ("Setting backward hooks on ReLU", "Input Tensor . did not already require gradients"):
     warnings.filterwarnings("ignore", message=_message)
 
-__all__ = ["Deconvolution", "GuidedBackprop", "LayerGradCam", "Saliency"]
+__all__ = ["Deconvolution", "GuidedBackprop", "LayerGradCam", "Saliency", "Occlusion"]

@@ -15,7 +15,8 @@ ROOT = HERE.parent.parent
 PYTHON = os.environ.get("DECONV_PEERS_PYTHON", "/usr/bin/python3")
 JOBS = ("copy", "copy_2", "forward_16", "forward_1", "project_nine_conv5", "max_pool_switches_1", "max_pool_switches_2",
         "unpool_1", "unpool_2", "deconv1_to_pixels_1", "deconv1_to_pixels_9", "deconv1_to_pixels_16", "train_step_lenet32_128",
-        "train_step_zfnet_16", "gradcam_1", "saliency_1", "guided_backpropagation_1")
+        "train_step_zfnet_16", "gradcam_1", "saliency_1", "guided_backpropagation_1",
+        "occlusion_48_16")
 
 
 def allocators():
