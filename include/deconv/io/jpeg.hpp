@@ -13,8 +13,9 @@ namespace deconv::io {
   require<ArgumentError>(quality >= 1 && quality <= 100, "a JPEG's quality is 1 to 100, met ", quality);
   Bytes bytes;
   const auto append = [](void* to, void* data, int size) {
+    // Byte by byte: g++ 12 takes the insertion of a range into an empty vector for an overflow.
     const auto* from = static_cast<const std::uint8_t*>(data);
-    static_cast<Bytes*>(to)->insert(static_cast<Bytes*>(to)->end(), from, from + size);
+    for (int i = 0; i < size; ++i) static_cast<Bytes*>(to)->push_back(from[i]);
   };
   const int done = stb_encoder::stbi_write_jpg_to_func(
       append, &bytes, static_cast<int>(image.width()), static_cast<int>(image.height()),
