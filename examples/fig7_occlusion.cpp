@@ -40,7 +40,10 @@ std::vector<std::string> names_of(const std::string& path) {
   const std::string text = io::read_text(path);
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
-    names.push_back(text.substr(at, end - at));
+    const std::string line = text.substr(at, end - at);
+    // ImageNet's lists begin with the synset: "n02123045 tabby, tabby cat".
+    const bool synset = line.size() > 10 && line[0] == 'n' && line.find(' ') == 9;
+    names.push_back(synset ? line.substr(10) : line);
     at = end + 1;
   }
   return names;
