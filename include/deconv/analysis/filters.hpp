@@ -74,17 +74,18 @@ inline double root_mean_square(const float* values, Index count) {
   return std::sqrt(sum / static_cast<double>(count));
 }
 
-/// Energy of a height x width plane in three bands: its discrete Fourier transform on a grid of `size` x
-/// `size` frequencies (the plane stands in zeros), columns after rows. The grid is fine enough that a 3 x 3
-/// filter is not judged by three frequencies alone.
-struct BandEnergy {
-  explicit BandEnergy(Index grid) : size(grid) {
+/// The discrete Fourier transform of planes on a grid of `size` x `size` frequencies (a plane stands in
+/// zeros), columns after rows. The grid is fine enough that a 3 x 3 filter is not judged by three frequencies
+/// alone.
+struct PlaneSpectrum {
+  explicit PlaneSpectrum(Index grid) : size(grid) {
     for (Index i = 0; i < size; ++i)
       turn.push_back(
           std::polar(1.0, -2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(size)));
   }
-  void add(const float* plane, Index height, Index width, const FilterOptions& options,
-           FilterStatistics& into) {
+  /// Calls `each(fy, fx, energy)` for every frequency, fy and fx in cycles a pixel from 0 to 0.5.
+  template <class T, class Each>
+  void energies(const T* plane, Index height, Index width, const Each& each) const {
     std::vector<std::complex<double>> rows(static_cast<std::size_t>(height * size));
     for (Index y = 0; y < height; ++y)
       for (Index f = 0; f < size; ++f)
@@ -100,10 +101,7 @@ struct BandEnergy {
         for (Index y = 0; y < height; ++y)
           sum +=
               rows[static_cast<std::size_t>(y * size + fx)] * turn[static_cast<std::size_t>(fy * y % size)];
-        const double radius = std::hypot(frequency(fx), frequency(fy));
-        (radius < options.low_below   ? into.low
-         : radius < options.high_from ? into.middle
-                                      : into.high) += std::norm(sum);
+        each(frequency(fy), frequency(fx), std::norm(sum));
       }
   }
   Index size;
@@ -135,9 +133,15 @@ struct BandEnergy {
   parallel_for(context, weights[0], [&](Index k) {
     FilterStatistics& filter = report.filters[static_cast<std::size_t>(k)];
     filter.rms = detail::root_mean_square(weights.data() + k * each, each);
-    detail::BandEnergy energy(std::max<Index>({32, height, width}));
+    const detail::PlaneSpectrum spectrum(std::max<Index>({32, height, width}));
     for (Index c = 0; c < channels; ++c)
-      energy.add(weights.data() + k * each + c * height * width, height, width, options, filter);
+      spectrum.energies(weights.data() + k * each + c * height * width, height, width,
+                        [&](double fy, double fx, double energy) {
+                          const double radius = std::hypot(fy, fx);
+                          (radius < options.low_below   ? filter.low
+                           : radius < options.high_from ? filter.middle
+                                                        : filter.high) += energy;
+                        });
     const double total = filter.low + filter.middle + filter.high;
     if (!(total > 0)) return;
     filter.low /= total, filter.middle /= total, filter.high /= total;
