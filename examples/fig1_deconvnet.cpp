@@ -34,6 +34,7 @@ int main(int argc, char** argv) try {
   const Stages<float> all = projection_stages<float>(network, context, image.view(), layer, unit);
   viz::StagesPictureOptions how;
   how.order = preprocess.order;
+  how.tile = 56;
   io::write_png(argv[5], viz::stages_picture(all, how));
 
   std::cout << layer << " map " << map << " at " << unit.y << "," << unit.x << ": " << all.stages.size()
