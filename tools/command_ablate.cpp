@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "ablation.hpp"
+#include "ablation_table.hpp"
 #include "deconv/io/atomic_file.hpp"
 #include "deconv/io/open_dataset.hpp"
 #include "deconv/train/recipe_json.hpp"
@@ -35,14 +36,6 @@ struct AblateOptions : CommonOptions {
   std::optional<std::uint64_t> own_seed;
   bool resume = false;
   int workers = 2;
-};
-
-/// One line of the table.
-struct Line {
-  std::string net;
-  std::string title;
-  std::optional<PaperAblationErrors> paper;
-  AblationResult result;
 };
 
 /// A network that is taken apart.
@@ -107,29 +100,8 @@ std::string slug_of(std::string key) {
   return key;
 }
 
-Document or_null(double value) { return std::isfinite(value) ? Document(value) : Document(); }
 double or_nan(const io::Json& json) {
   return json.is_number() ? json.get<double>() : std::numeric_limits<double>::quiet_NaN();
-}
-
-Document to_document(const Line& line) {
-  const AblationResult& result = line.result;
-  Document made{{"net", line.net},
-                {"variant", result.ablation.key},
-                {"parameters", result.parameters},
-                {"multiply_adds", result.multiply_adds},
-                {"steps", result.state.step},
-                {"epochs", result.state.epoch},
-                {"seconds", result.state.run_seconds},
-                {"train_top1_error", or_null(result.train_top1)},
-                {"val_top1_error", or_null(result.val_top1)},
-                {"val_top5_error", or_null(result.val_top5)}};
-  if (!result.diverged.empty()) made["diverged"] = result.diverged;
-  if (line.paper)
-    made["paper_percent"] = {{"train_top1_error", line.paper->train_top1},
-                             {"val_top1_error", line.paper->val_top1},
-                             {"val_top5_error", line.paper->val_top5}};
-  return made;
 }
 
 /// A finished line that an earlier run wrote.
@@ -151,84 +123,6 @@ AblationResult read_result(const fs::path& path, const Ablation& ablation) {
   result.val_top5 = or_nan(json["val_top5_error"]);
   if (json.contains("diverged")) result.diverged = io::json_string(json["diverged"], path.string());
   return result;
-}
-
-std::string percent(double share) {
-  if (!std::isfinite(share)) return "-";
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(1) << share * 100;
-  return std::move(text).str();
-}
-
-std::vector<std::vector<std::string>> cells_of(const std::vector<Line>& lines) {
-  std::vector<std::vector<std::string>> cells{{"net", "change", "parameters", "multiply-adds", "train", "val",
-                                               "val top-5", "paper: train", "val", "val top-5"}};
-  for (const Line& line : lines) {
-    const AblationResult& result = line.result;
-    std::vector<std::string> row{line.net,
-                                 line.title + (result.diverged.empty() ? "" : " (diverged)"),
-                                 short_count(result.parameters),
-                                 short_count(result.multiply_adds),
-                                 percent(result.train_top1),
-                                 percent(result.val_top1),
-                                 percent(result.val_top5)};
-    for (const double value :
-         {line.paper ? line.paper->train_top1 : NAN, line.paper ? line.paper->val_top1 : NAN,
-          line.paper ? line.paper->val_top5 : NAN})
-      row.push_back(percent(value / 100));
-    cells.push_back(std::move(row));
-  }
-  return cells;
-}
-
-std::string people_text(const std::vector<Line>& lines) {
-  const auto cells = cells_of(lines);
-  std::vector<std::size_t> width(cells[0].size());
-  for (const auto& row : cells)
-    for (std::size_t c = 0; c < row.size(); ++c) width[c] = std::max(width[c], row[c].size());
-  std::ostringstream text;
-  text << "errors in %\n";
-  for (const auto& row : cells) {
-    for (std::size_t c = 0; c < row.size(); ++c)
-      text << (c < 2 ? std::left : std::right) << std::setw(static_cast<int>(width[c])) << row[c]
-           << (c + 1 < row.size() ? "  " : "\n");
-  }
-  return std::move(text).str();
-}
-
-std::string markdown_of(const std::vector<Line>& lines) {
-  std::ostringstream text;
-  const auto cells = cells_of(lines);
-  for (std::size_t r = 0; r < cells.size(); ++r) {
-    for (const std::string& cell : cells[r]) text << "| " << cell << ' ';
-    text << "|\n";
-    if (r > 0) continue;
-    for (std::size_t c = 0; c < cells[0].size(); ++c) text << (c < 2 ? "|---" : "|---:");
-    text << "|\n";
-  }
-  return std::move(text).str();
-}
-
-std::string csv_of(const std::vector<Line>& lines) {
-  std::ostringstream csv;
-  csv << "net,variant,parameters,multiply_adds,steps,seconds,train_top1_error,val_top1_error,val_top5_error,"
-         "diverged,paper_train_top1_percent,paper_val_top1_percent,paper_val_top5_percent\n";
-  const auto real = [&](double value) {
-    csv << ',';
-    if (std::isfinite(value)) csv << value;
-  };
-  for (const Line& line : lines) {
-    const AblationResult& result = line.result;
-    csv << '"' << line.net << "\",\"" << result.ablation.key << "\"," << result.parameters << ','
-        << result.multiply_adds << ',' << result.state.step;
-    real(result.state.run_seconds);
-    real(result.train_top1), real(result.val_top1), real(result.val_top5);
-    csv << ',' << !result.diverged.empty();
-    const PaperAblationErrors none{NAN, NAN, NAN}, paper = line.paper.value_or(none);
-    real(paper.train_top1), real(paper.val_top1), real(paper.val_top5);
-    csv << '\n';
-  }
-  return std::move(csv).str();
 }
 
 /// Where results go: nothing, one .csv, or a folder of runs that can be gone on with.
@@ -273,14 +167,14 @@ class Results {
     return path_ / slug_of(fs::path(net).stem().string()) / slug_of(ablation.key);
   }
   /// What is known so far.
-  void write(const std::vector<Line>& lines, const Document& document) const {
+  void write(const std::vector<AblationLine>& lines, const Document& document) const {
     if (path_.empty()) return;
     if (table_) {
-      io::write_text(path_, csv_of(lines));
+      io::write_text(path_, ablation_csv(lines));
       return;
     }
-    io::write_text(path_ / "table.csv", csv_of(lines));
-    io::write_text(path_ / "table.md", markdown_of(lines));
+    io::write_text(path_ / "table.csv", ablation_csv(lines));
+    io::write_text(path_ / "table.md", ablation_markdown(lines));
     io::write_text(path_ / "ablate.json", text_of(document));
   }
   [[nodiscard]] bool table() const noexcept { return table_; }
@@ -359,10 +253,10 @@ void run_ablate(const AblateOptions& options) {
   document["val"] = judging;
   document["images"] = set->size();
   document["validation_images"] = validation ? validation->size() : 0;
-  std::vector<Line> lines;
+  std::vector<AblationLine> lines;
   const auto write = [&] {
     document["lines"] = Document::array();
-    for (const Line& line : lines) document["lines"].push_back(to_document(line));
+    for (const AblationLine& line : lines) document["lines"].push_back(to_document(line));
     results.write(lines, document);
   };
   for (const Plan& plan : plans)
@@ -420,7 +314,7 @@ void run_ablate(const AblateOptions& options) {
     }
   write();
   print(options, document, [&] {
-    std::cout << people_text(lines);
+    std::cout << ablation_text(lines);
     if (!options.output.empty()) std::cout << "written to " << options.output << "\n";
   });
 }
