@@ -33,6 +33,12 @@ class Dataset {
     const std::optional<Index> one = label(i);
     return one ? std::vector<Index>{*one} : std::vector<Index>{};
   }
+  /// Classes that picture i may or may not be said to have, which count neither as its own nor as others'
+  /// (PASCAL VOC's "difficult"); none of them stands in labels(). Throws as label().
+  [[nodiscard]] virtual std::vector<Index> difficult_labels(Index i) const {
+    static_cast<void>(checked(i));
+    return {};
+  }
   /// What people call picture i: a path below the set's folder, or a file and record.
   [[nodiscard]] virtual std::string name(Index i) const = 0;
   /// Picture i, three channels. Throws IoError or FormatError, whose message names the picture.
