@@ -36,15 +36,16 @@ std::vector<OcclusionResult> compute(const OccludeOptions& options, const Loaded
   const OcclusionCost cost = occlusion_cost_of(*model.engine, one, how, method);
   const Index total = cost.places * inputs.size();
   Progress progress("occlude", "positions", total, options.quiet);
-  const auto begin = Clock::now();
+  std::optional<Clock::time_point> begin;
   bool told = false;
-  Index before = 0;
+  Index before = 0, first = 0;
   how.progress = [&](Index done, Index) {
-    // The first batches also make what later ones find made, so a little is waited for.
-    const double passed = std::chrono::duration<double>(Clock::now() - begin).count();
-    if (!told && passed > 0.3) {
+    // The first batch also makes what later ones find made, so the rate is that of the others.
+    if (!begin) begin = Clock::now(), first = done;
+    const double passed = std::chrono::duration<double>(Clock::now() - *begin).count();
+    if (!told && done > first && passed > 0.3) {
       told = true;
-      const double seconds = passed / static_cast<double>(done) * static_cast<double>(total);
+      const double seconds = passed / static_cast<double>(done - first) * static_cast<double>(total);
       if (seconds > 2) tell_work(total, "positions", seconds, cost.bytes, options.quiet);
     }
     progress.advance(done - before);
