@@ -22,6 +22,7 @@ void add_curvature(CLI::App& program, Action& action);
 void add_train(CLI::App& program, Action& action);
 void add_evaluate(CLI::App& program, Action& action);
 void add_evolve(CLI::App& program, Action& action);
+void add_transfer(CLI::App& program, Action& action);
 void add_stages(CLI::App& program, Action& action);
 void add_invariance(CLI::App& program, Action& action);
 void add_correspond(CLI::App& program, Action& action);

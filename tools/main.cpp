@@ -67,6 +67,7 @@ void run(int argc, char** argv) {
   add_train(program, action);
   add_evaluate(program, action);
   add_evolve(program, action);
+  add_transfer(program, action);
   add_stages(program, action);
   add_invariance(program, action);
   add_correspond(program, action);
