@@ -182,6 +182,7 @@
 #include "deconv/io/dataset.hpp"
 #include "deconv/io/dataset_folder.hpp"
 #include "deconv/io/dataset_list.hpp"
+#include "deconv/io/dataset_subset.hpp"
 #include "deconv/io/elements.hpp"
 #include "deconv/io/file.hpp"
 #include "deconv/io/image.hpp"
@@ -223,6 +224,7 @@
 
 #include "deconv/analysis/ablation.hpp"
 #include "deconv/analysis/activation_maximisation.hpp"
+#include "deconv/analysis/aliasing.hpp"
 #include "deconv/analysis/attribution.hpp"
 #include "deconv/analysis/attribution_target.hpp"
 #include "deconv/analysis/average_precision.hpp"
@@ -233,6 +235,7 @@
 #include "deconv/analysis/evolution.hpp"
 #include "deconv/analysis/features.hpp"
 #include "deconv/analysis/filters.hpp"
+#include "deconv/analysis/frozen_features.hpp"
 #include "deconv/analysis/image_transform.hpp"
 #include "deconv/analysis/input_regularisers.hpp"
 #include "deconv/analysis/invariance.hpp"
@@ -253,6 +256,7 @@
 #include "deconv/analysis/resize_plane.hpp"
 #include "deconv/analysis/stages.hpp"
 #include "deconv/analysis/top_activations.hpp"
+#include "deconv/analysis/transfer.hpp"
 
 #include "deconv/viz/activation_pictures.hpp"
 #include "deconv/viz/animation.hpp"
@@ -330,6 +334,8 @@
 #include "deconv/io/read_model.hpp"
 
 #include "deconv/train/start.hpp"
+
+#include "deconv/analysis/transfer_scratch.hpp"
 #endif
 
 #if __has_include(<mpi.h>)
