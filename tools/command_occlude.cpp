@@ -26,7 +26,7 @@ struct OccludeOptions : CommonOptions, PatchOptions {
 OcclusionResult analyse(const OccludeOptions& options, const LoadedModel& model,
                         TensorView<const float, Cpu> image, OcclusionOptions how, OcclusionMethod method) {
   const auto picture = choose_fill(options, !options.input.empty(), model, image, how);
-  return {occlusion_of(*model.engine, image, how, method, picture.view()), std::nullopt};
+  return {occlusion_of(*model.engine, image, how, method, picture.view()), std::nullopt, {}};
 }
 
 std::vector<OcclusionResult> compute(const OccludeOptions& options, const LoadedModel& model,
@@ -99,6 +99,12 @@ void run_occlude(const OccludeOptions& options) {
   std::vector<OcclusionResult> results =
       timed(options.repeat, timing, [&] { return compute(options, model, inputs, how, method); });
   if (kind == OutputKind::png || kind == OutputKind::folder) project_maps(model, inputs, results);
+  if (!options.data.empty()) {
+    std::vector<Index> maps;
+    for (const OcclusionResult& result : results) maps.push_back(result.occlusion.maps.front());
+    const auto found = projections_elsewhere(options, model, results.front().occlusion.layer, maps);
+    for (OcclusionResult& result : results) result.elsewhere = found.at(result.occlusion.maps.front());
+  }
 
   Document document = make_document("occlude", options);
   document["fill"] = options.fill;
@@ -121,6 +127,8 @@ void add_occlude(CLI::App& program, Action& action) {
   add_model_options(command, *options);
   add_work_options(command, *options);
   add_input_options(command, *options);
+  options->batch = 8;
+  add_data_options(command, *options);
   command.add_option("--layer", options->layer, "whose maps are summed (default: the last spatial layer)")
       ->type_name("NAME");
   command

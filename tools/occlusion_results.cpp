@@ -75,6 +75,7 @@ void add_occlusions(Document& document, const LoadedModel& model, const Inputs& 
                      {"x", unit.x},
                      {"activation", number(results[n].projection->activation)}};
     }
+    if (!results[n].elsewhere.hits.empty()) one["elsewhere"] = results[n].elsewhere.hits;
     images.push_back(std::move(one));
   }
   document["images"] = images;
@@ -163,7 +164,7 @@ Drawn draw(const LoadedModel& model, const io::Image& seen, const OcclusionResul
       drawn.projection =
           viz::scaled_to_fit(drawn.projection, how.width, how.width * seen.height() / seen.width());
   }
-  drawn.figure = viz::occlusion_figure(drawn.parts, drawn.projection);
+  drawn.figure = viz::occlusion_figure(drawn.parts, drawn.projection, result.elsewhere.picture);
   return drawn;
 }
 
@@ -208,6 +209,7 @@ void write_occlusions(const std::string& output, OutputKind kind, const LoadedMo
     picture("covered", drawn.parts.covered);
     picture("activation", drawn.parts.activation);
     picture("projection", drawn.projection);
+    picture("projections_elsewhere", results[n].elsewhere.picture);
     picture("probability", drawn.parts.probability);
     picture("class_map", drawn.parts.classes);
   }

@@ -9,6 +9,7 @@
 #include "deconv/analysis/projection.hpp"
 #include "document.hpp"
 #include "inputs.hpp"
+#include "occlusion_elsewhere.hpp"
 #include "output.hpp"
 
 namespace deconv::tool {
@@ -17,6 +18,7 @@ namespace deconv::tool {
 struct OcclusionResult {
   Occlusion<float> occlusion;
   std::optional<Projection<float>> projection;  ///< of the first map's strongest unit
+  Elsewhere elsewhere;  ///< the first map in other pictures; empty where none are given
 };
 
 /// Adds patch, grid, layer and what was found in each image.

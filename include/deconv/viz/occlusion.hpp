@@ -101,12 +101,20 @@ struct OcclusionPictures {
   return result;
 }
 
-/// The parts side by side, with the map's projection (Fig. 7 c) after (b) where one is given.
+/// The parts side by side, with the map's projection (Fig. 7 c) after (b) where one is given, and a picture
+/// of its projections from other images after that.
 [[nodiscard]] inline io::Image occlusion_figure(const OcclusionPictures& pictures,
-                                                const io::Image& projection = {}) {
+                                                const io::Image& projection = {},
+                                                const io::Image& elsewhere = {}) {
   std::vector<io::Image> parts{pictures.covered, pictures.activation};
   if (!projection.empty())
     parts.push_back(detail::framed(projection, "(c) the map's projection", std::nullopt, 0, 0).canvas);
+  if (!elsewhere.empty()) {
+    const Index height = pictures.probability.height();
+    parts.push_back(detail::framed(scaled_to_fit(elsewhere, 4 * height, std::max<Index>(1, height - 32)),
+                                   "(c) the map's projections from other images", std::nullopt, 0, 0)
+                        .canvas);
+  }
   parts.push_back(pictures.probability);
   parts.push_back(pictures.classes);
   Index width = 0, height = 0;
