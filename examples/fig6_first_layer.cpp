@@ -1,15 +1,17 @@
 // Zeiler and Fergus 2013, Fig. 6 (a) and (c): the first layer's filters of a network trained without and with
-// renormalisation of filters whose RMS exceeds 0.1. Without it a few filters dominate.
+// renormalisation of filters whose RMS exceeds 0.1. Without it a few filters dominate. With --pictures also
+// (d) and (e): how much of what the second layer's units show is finer than the grid on which they see it.
 //
 //   fig6_first_layer --data idx:/usr/share/datasets/fashion-mnist:train --output fig6.png
+//   fig6_first_layer --pictures tiny_imagenet_10/val --output fig6.png alexnet.safetensors zfnet.safetensors
 #include <algorithm>
-#include <array>
 #include <iomanip>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "arguments.hpp"
+#include "deconv/analysis/aliasing.hpp"
 #include "deconv/analysis/filters.hpp"
 #include "deconv/io/open_dataset.hpp"
 #include "deconv/io/read_model.hpp"
@@ -21,11 +23,11 @@ namespace {
 using namespace deconv;
 
 constexpr const char* usage =
-    R"(usage: fig6_first_layer [options] [WITHOUT WITH]
+    R"(usage: fig6_first_layer [options] [MODEL...]
 
-Draws the first layer's filters of two networks and says how far their strengths lie apart: of the two model
-files, or of a network that is trained twice from the same start, without and with the renormalisation of
-filters. Inputs are pixels of 0..255 minus the mean, as in the paper.
+Draws the first layer's filters of networks and says how far their strengths lie apart: of the model files,
+or of a network that is trained twice from the same start, without and with the renormalisation of filters.
+Inputs are pixels of 0..255 minus the mean, as in the paper.
 
   --data DATA        pictures to train on (default idx:/usr/share/datasets/fashion-mnist:train)
   --net NAME         (default zfnet-small)
@@ -35,6 +37,8 @@ filters. Inputs are pixels of 0..255 minus the mean, as in the paper.
   --colour rgb|grey  (default grey)
   --size N           pixels a side (default 28)
   --seed N           (default 1)
+  --pictures DATA    with model files: pictures whose projections from the second layer are measured
+  --images N         of them, evenly spread (default 40)
   --output FILE.png  (default fig6.png)
 )";
 
@@ -95,6 +99,29 @@ void describe(const FirstLayer& layer) {
             << middle / count << ", " << high / count << "\n";
 }
 
+/// What Fig. 6 (d) and (e) show, in a line.
+void describe_projections(const std::string& path, const example::Arguments& arguments) {
+  io::ModelFile file = io::read_model(path);
+  require<ArgumentError>(file.preprocess.has_value(), path, ": a model with its preprocessing wanted");
+  const Network<float, Cpu> network(std::move(file.model));
+  const auto set = io::open_dataset(arguments.text("pictures"));
+  const Context<Cpu> context;
+  AliasingOptions options;
+  options.maps = 16;
+  AliasingMeasure<float, Cpu> measure(network, options);
+  const Index count = std::min(arguments.whole("images", 1), set->size());
+  for (Index i = 0; i < count; ++i) {
+    const auto input = file.preprocess->apply(set->read(i * set->size() / count));
+    const Shape& shape = input.shape();
+    measure.add(context, input.view().reshaped({1, shape[0], shape[1], shape[2]}));
+  }
+  const AliasingReport report = measure.report();
+  std::cout << std::setprecision(3) << path << ": " << report.layer << " reads every " << report.jump
+            << " pixels; of " << report.projections << " projections' energy " << report.above
+            << " lies above " << report.limit << " cycles a pixel; at low, middle and high frequencies "
+            << report.low << ", " << report.middle << ", " << report.high << "\n";
+}
+
 /// The filters in one range of values, so that strengths can be compared, above the same each in its own.
 io::Image picture_of(const FirstLayer& layer) {
   std::vector<io::Image> parts;
@@ -116,9 +143,12 @@ int run(int argc, char** argv) {
                                       {"colour", "grey"},
                                       {"size", "28"},
                                       {"seed", "1"},
+                                      {"pictures", ""},
+                                      {"images", "40"},
                                       {"output", "fig6.png"}});
   const auto& files = arguments.others();
-  require<ArgumentError>(files.empty() || files.size() == 2, "two model files or none wanted; see --help");
+  require<ArgumentError>(arguments.text("pictures").empty() || !files.empty(),
+                         "--pictures: model files wanted; see --help");
   std::vector<FirstLayer> layers;
   if (files.empty()) {
     const auto set = io::open_dataset(arguments.text("data"));
@@ -127,10 +157,14 @@ int run(int argc, char** argv) {
     for (const std::string& file : files) layers.push_back(from_file(file));
   }
   for (const FirstLayer& layer : layers) describe(layer);
-  const std::array<io::Image, 2> pictures{picture_of(layers[0]), picture_of(layers[1])};
+  if (!arguments.text("pictures").empty())
+    for (const std::string& file : files) describe_projections(file, arguments);
+  std::vector<io::Image> pictures;
+  for (const FirstLayer& layer : layers) pictures.push_back(picture_of(layer));
   io::write_png(arguments.text("output"), viz::montage(pictures, {.columns = 2, .gap = 4}));
-  std::cout << arguments.text("output") << ": left " << layers[0].title << ", right " << layers[1].title
-            << "\n";
+  std::cout << arguments.text("output") << ":";
+  for (const FirstLayer& layer : layers)
+    std::cout << ' ' << layer.title << (&layer == &layers.back() ? "\n" : ",");
   return 0;
 }
 

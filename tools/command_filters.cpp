@@ -1,15 +1,19 @@
 // deconv filters: a convolution's filters as pictures and in numbers.
 
+#include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
 
+#include "aliasing.hpp"
 #include "arrays.hpp"
 #include "deconv/analysis/filters.hpp"
 #include "deconv/io/atomic_file.hpp"
+#include "deconv/io/open_dataset.hpp"
 #include "deconv/viz/filter_pictures.hpp"
 #include "deconv/viz/montage.hpp"
 #include "document.hpp"
+#include "feature_stream.hpp"
 #include "model.hpp"
 
 namespace deconv::tool {
@@ -55,6 +59,27 @@ std::string csv_of(const FilterReport& report) {
   return std::move(csv).str();
 }
 
+/// Measures the second layer's projections over --data and adds what was found.
+AliasingReport measure_projections(const FiltersOptions& options, Document& document) {
+  const LoadedModel model = load_model(options);
+  const auto set = io::open_dataset(options.data);
+  FeatureStream data(options, model, *set, "projections");
+  AliasingOptions how;
+  how.maps = 16;
+  const AliasingReport report = aliasing_of(*model.engine, how, data.stream().next);
+  data.require_images();
+  document["projections"] = {
+      {"layer", report.layer},
+      {"images", data.images()},
+      {"skipped", data.skipped()},
+      {"projections", report.projections},
+      {"jump", report.jump},
+      {"limit", report.limit},
+      {"above", std::isfinite(report.above) ? Document(report.above) : Document()},
+      {"frequencies", {{"low", report.low}, {"middle", report.middle}, {"high", report.high}}}};
+  return report;
+}
+
 void run_filters(const FiltersOptions& options) {
   require<DeviceError>(options.device == Cpu::name,
                        "--device cuda: the statistics of filters are made on the host; --device cpu wanted");
@@ -89,6 +114,8 @@ void run_filters(const FiltersOptions& options) {
          {"frequencies", {{"low", filter.low}, {"middle", filter.middle}, {"high", filter.high}}}});
   }
   document["filters"] = filters;
+  std::optional<AliasingReport> projections;
+  if (!options.data.empty()) projections = measure_projections(options, document);
   add_timing(document, timing);
 
   const auto order = file.preprocess ? file.preprocess->order : io::ChannelOrder::rgb;
@@ -119,6 +146,11 @@ void run_filters(const FiltersOptions& options) {
                                         : "")
                 << "\n";
     }
+    if (projections)
+      std::cout << projections->layer << " reads every " << projections->jump << " pixels: of the energy of "
+                << projections->projections << " projections " << std::setprecision(3) << projections->above
+                << " lies above " << projections->limit
+                << " cycles a pixel, which its grid cannot tell from coarser patterns\n";
     if (kind != OutputKind::none) std::cout << "written to " << options.output << "\n";
   });
 }
@@ -133,6 +165,11 @@ void add_filters(CLI::App& program, Action& action) {
   add_model_options(command, *options);
   add_work_options(command, *options);
   add_preprocess_options(command, *options);
+  options->batch = 8;
+  add_data_options(command, *options);
+  command.get_option("--data")->description(
+      "pictures whose projections from the second convolution are measured: how much of them is finer than "
+      "its grid");
   command.add_option("--layer", options->layer, "a convolution (default: the one that reads the images)")
       ->type_name("NAME");
   command
