@@ -80,7 +80,7 @@ void add_rule_options(CLI::App& command, RuleOptions& options);
 /// Whole numbers from `low` on, as CLI11 checks them.
 [[nodiscard]] CLI::Validator at_least(Index low);
 
-/// For add_<command> of a command_<command>.cpp, which commands.hpp declares: adds a command whose options are a `Specific` (a CommonOptions with more) and whose work is `run`.
+/// Adds a command whose options are a `Specific` (a CommonOptions with more) and whose work is `run`.
 template <class Specific>
 CLI::App& add_command(CLI::App& program, Action& action, const std::string& name,
                       const std::string& description, void (*run)(const Specific&),

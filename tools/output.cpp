@@ -24,14 +24,10 @@ struct NamedKind {
   OutputKind kind;
   const char* text;
 };
-constexpr NamedKind named_kinds[] = {{OutputKind::png, ".png"},
-                                     {OutputKind::npy, ".npy"},
-                                     {OutputKind::safetensors, ".safetensors"},
-                                     {OutputKind::csv, ".csv"},
-                                     {OutputKind::svg, ".svg"},
-                                     {OutputKind::gif, ".gif"},
-                                     {OutputKind::html, ".html"},
-                                     {OutputKind::folder, "a folder"}};
+constexpr NamedKind named_kinds[] = {
+    {OutputKind::png, ".png"},   {OutputKind::npy, ".npy"},       {OutputKind::safetensors, ".safetensors"},
+    {OutputKind::csv, ".csv"},   {OutputKind::svg, ".svg"},       {OutputKind::gif, ".gif"},
+    {OutputKind::html, ".html"}, {OutputKind::folder, "a folder"}};
 
 /// Whether the names in a folder are those that a document in it lists: then deconv wrote it.
 bool is_own_folder(const fs::path& folder) {
