@@ -20,8 +20,6 @@ std::string chosen_layers_text(const std::vector<std::string>& layers) {
 void run_report(const ReportOptions& options) {
   check_device(options);
   static_cast<void>(output_kind(options, {OutputKind::html}));
-  OcclusionOptions patch;
-  apply_patch(options, !options.input.empty(), patch);
   io::ModelFile file = read_model_file_of(options);
   const auto filters = first_filters(file);
   LoadedModel model{make_engine(options, std::move(file.model)), std::move(file.preprocess),
@@ -30,7 +28,14 @@ void run_report(const ReportOptions& options) {
   std::optional<Inputs> inputs;
   if (pictures) {
     inputs = load_inputs(options, model);
-    if (options.wants("occlusion")) check_patch(options, inputs->batch.shape(), patch);
+    require<ShapeError>(inputs->batch.rank() == 4, options.input, ": an array N,C,H,W wanted, met shape ",
+                        inputs->batch.shape());
+    if (options.wants("occlusion")) {
+      OcclusionOptions how;
+      const PatchOptions patch = report_patch(options, inputs->batch.shape());
+      apply_patch(patch, !options.input.empty(), how);
+      check_patch(patch, inputs->batch.shape(), how);
+    }
   }
 
   Document document = make_document("report", options);
@@ -83,6 +88,7 @@ void add_report(CLI::App& program, Action& action) {
       ->check(at_least(0))
       ->type_name("K");
   options->fill = "grey";
+  options->size = options->stride = "";  // in proportion to the picture
   add_patch_options(command, *options);
   command.add_option("--skip", options->skip, "sections to leave out")
       ->delimiter(',')

@@ -30,9 +30,9 @@ Index attribution_passes(const AttributionOptions& how) {
   return rows;
 }
 
-OcclusionOptions occlusion_options(const ReportJob& job) {
+OcclusionOptions occlusion_options(const ReportJob& job, const Shape& images) {
   OcclusionOptions how;
-  apply_patch(job.options, !job.options.input.empty(), how);
+  apply_patch(report_patch(job.options, images), !job.options.input.empty(), how);
   return how;
 }
 
@@ -93,8 +93,8 @@ void tell_experiments(const ReportJob& job, const Inputs& inputs, double forward
     bytes = std::max<std::uint64_t>(bytes, gradient_bytes_of(*job.model.engine, one, how.batch));
   }
   if (job.options.wants("occlusion")) {
-    const auto cost =
-        occlusion_cost_of(*job.model.engine, one, occlusion_options(job), OcclusionMethod::windows);
+    const auto cost = occlusion_cost_of(*job.model.engine, one, occlusion_options(job, inputs.batch.shape()),
+                                        OcclusionMethod::windows);
     passes += cost.multiply_adds / cost.brute_multiply_adds * static_cast<double>(cost.places);
     bytes = std::max<std::uint64_t>(bytes, cost.bytes);
   }
@@ -141,8 +141,7 @@ void report_attributions(ReportJob& job, const Inputs& inputs, Index n, Index cl
 void report_occlusion(ReportJob& job, const Inputs& inputs, Index n, Index class_index) {
   const auto& seen = inputs.seen[static_cast<std::size_t>(n)];
   const auto image = inputs.batch.view().slice(n, 1);
-  OcclusionOptions how = occlusion_options(job);
-  check_patch(job.options, inputs.batch.shape(), how);
+  OcclusionOptions how = occlusion_options(job, inputs.batch.shape());
   how.classes = {class_index};
   const PatchGrid grid = occlusion_grid(image[2], image[3], how);
   Progress progress("occlusion", "positions", grid.count(), job.options.quiet);

@@ -64,6 +64,14 @@ std::string short_number(double value) {
   return text;
 }
 
+PatchOptions report_patch(const ReportOptions& options, const Shape& images) {
+  PatchOptions patch = options;
+  const Index side = std::min(images[2], images[3]);
+  if (patch.size.empty()) patch.size = std::to_string(std::max<Index>(1, side * 32 / 224));
+  if (patch.stride.empty()) patch.stride = std::to_string(std::max<Index>(1, side * 16 / 224));
+  return patch;
+}
+
 std::vector<std::string> stage_layers(const Topology& topology) {
   const auto shapes = infer_shapes(topology.graph(), 1);
   std::vector<std::string> stages;

@@ -31,6 +31,10 @@ struct ReportOptions : CommonOptions, PatchOptions {
 inline const std::vector<std::string> report_section_names{"filters",     "maps",      "activations",
                                                            "attribution", "occlusion", "invariance"};
 
+/// The patch of --size and --stride; where they are not given, as large in proportion as 32 and 16 pixels are
+/// in 224.
+[[nodiscard]] PatchOptions report_patch(const ReportOptions& options, const Shape& images);
+
 /// What the sections read and write.
 struct ReportJob {
   const ReportOptions& options;

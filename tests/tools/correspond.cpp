@@ -16,9 +16,11 @@ class Landmarked : public SmallWorld {
   }
   [[nodiscard]] std::vector<std::string> command(const std::string& text,
                                                  const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> words{"correspond", "--model",  model(),     "--landmarks",
-                                   table(text),  "--size",   "5",         "--random-trials",
-                                   "3",          "--layers", "relu1,last"};
+    std::vector<std::string> words{"correspond", "--model", model(), "--landmarks", table(text)};
+    for (const auto& [option, value] :
+         {std::pair{"--size", "5"}, std::pair{"--random-trials", "3"}, std::pair{"--layers", "relu1,last"}})
+      if (std::find(more.begin(), more.end(), option) == more.end())
+        words.insert(words.end(), {option, value});
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }

@@ -73,7 +73,7 @@ TEST_CASE("a report that cannot be made leaves no file and says why") {
   refused({"--layers", "relu9"}, 1, "relu2");
   refused({"--image", (world / "absent.png").string()}, 1, "absent.png");
   refused({"--image", world.picture(0), "--class", "4"}, 1, "class 4");
-  refused({"--image", world.picture(0), "--size", "30"}, 1, "30");
+  refused({"--image", world.picture(0), "--size", "30"}, 2, "30");
   refused({"--data", (world / "absent").string()}, 1, "absent");
   refused({"--table", (world / "absent.csv").string()}, 1, "absent.csv");
   refused({"--skip", "everything"}, 2, "--skip");

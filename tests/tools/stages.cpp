@@ -10,11 +10,14 @@ using namespace deconv::test;
 TEST_CASE("stages writes a folder of pictures, and its unit is project's") {
   const SmallWorld world;
   const std::string folder = (world / "stages").string();
-  const io::Json document = document_of({"stages", "--model", world.model(), "--image", world.picture(1),
-                                         "--layer", "relu2", "--map", "3", "--output", folder});
+  // The layer's strongest unit: one that is silent has nothing to send down.
   const io::Json unit = document_of({"project", "--model", world.model(), "--image", world.picture(1),
-                                     "--layer", "relu2", "--map", "3"})
+                                     "--layer", "relu2", "--top", "1"})
                             .at("units")[0];
+  REQUIRE(unit.at("activation").get<double>() > 0);
+  const std::string map = unit.at("map").dump();
+  const io::Json document = document_of({"stages", "--model", world.model(), "--image", world.picture(1),
+                                         "--layer", "relu2", "--map", map, "--output", folder});
   CHECK(document.at("y") == unit.at("y"));
   CHECK(document.at("x") == unit.at("x"));
   CHECK(document.at("activation") == unit.at("activation"));
@@ -27,8 +30,9 @@ TEST_CASE("stages writes a folder of pictures, and its unit is project's") {
   REQUIRE(document.at("round_trips").size() == 1);
   CHECK(document.at("round_trips")[0].at("pooled_against_switches") == 0);
   const auto names = names_in(folder);
-  for (const std::string wanted : {"stages.png", "stages.json", "stages.safetensors", "00_data_up.png",
-                                   "00_data_down.png", "05_relu2_map3_up.png", "05_relu2_map3_down.png"})
+  for (const std::string& wanted : std::vector<std::string>{
+           "stages.png", "stages.json", "stages.safetensors", "00_data_up.png", "00_data_down.png",
+           "05_relu2_map" + map + "_up.png", "05_relu2_map" + map + "_down.png"})
     CHECK(std::find(names.begin(), names.end(), wanted) != names.end());
   CHECK(std::count_if(names.begin(), names.end(),
                       [](const std::string& name) { return name.ends_with("_switches.png"); }) == 3);
