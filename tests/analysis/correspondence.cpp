@@ -123,7 +123,7 @@ TEST_CASE("what a mask does not reach has no sign, and the random control follow
   options.layers = {"conv"};
   options.zero = ZeroSign::own;
   options.random_size = 5;
-  options.random_trials = 3;
+  options.random_trials = 10;
   const Context<Cpu> context;
   const auto one = correspondence<float>(network, context, images.view(), parts_with_plus(), options);
   // A 5 x 5 mask reaches 9 x 9 positions of 24 x 24: of a pair two masks, and nothing else differs.
@@ -182,7 +182,7 @@ TEST_CASE("eyes and noses of dogs, eyes and mouths of cats correspond more than 
     CorrespondenceOptions options;
     options.layers = {"fire5/concat", "fire9/concat", "logits"};
     options.random_size = 48;
-    options.random_trials = 3;
+    options.random_trials = 10;
     const auto result = correspondence<float>(network, Context<Cpu>(), batch.view(), parts, options);
     for (const auto& part : result.parts)
       for (std::size_t l = 0; l < 3; ++l) {

@@ -57,7 +57,8 @@ TEST_CASE("broken tables of landmarks are refused by line and column") {
   names("", "empty");
   names("\nfile,a_x,a_y\n", "line 1");
   names("file,a_x,a_y\n", "at least one picture");
-  names("file,a_x,b\n", "line 1, column 3");
+  names("file,a_x,b\n", "line 1, column 2");
+  names("file,a_x,a_y,b\n", "line 1, column 4");
   names("file,a_x\nf,1\n", "\"a_x\" without \"a_y\"");
   names("file\nf\n", "NAME_x");
   names("a_x,a_y\n1,2\n", "\"file\"");
