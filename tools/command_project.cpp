@@ -11,6 +11,7 @@
 #include "deconv/viz/features.hpp"
 #include "document.hpp"
 #include "inputs.hpp"
+#include "target_options.hpp"
 
 namespace deconv::tool {
 
@@ -22,13 +23,6 @@ struct ProjectOptions : CommonOptions, RuleOptions {
   std::string at;
   std::optional<Index> top;
 };
-
-/// "Y,X".
-std::pair<Index, Index> parse_position(const std::string& text) {
-  const std::vector<Index> values = parse_indices("--at", text);
-  require<UsageError>(values.size() == 2, "--at: Y,X wanted, met ", text);
-  return {values[0], values[1]};
-}
 
 /// The strongest unit of each map of one image, the N strongest of these.
 std::vector<Unit> strongest(Engine::Images view, const std::string& layer, Index image, Index top) {
