@@ -11,7 +11,6 @@
 #include "deconv/io/atomic_file.hpp"
 #include "deconv/io/open_dataset.hpp"
 #include "deconv/viz/filter_pictures.hpp"
-#include "deconv/viz/montage.hpp"
 #include "document.hpp"
 #include "feature_stream.hpp"
 #include "model.hpp"
@@ -39,13 +38,7 @@ std::string convolution_of(const Topology& topology, const std::string& layer) {
 io::Image picture_of(const FiltersOptions& options, const Tensor<float, Cpu>& weights,
                      io::ChannelOrder order) {
   const auto scope = options.stretch == "common" ? viz::StretchScope::common : viz::StretchScope::each;
-  const std::vector<io::Image> pictures = viz::filter_pictures(weights, order, scope);
-  std::vector<std::string> captions;
-  for (std::size_t k = 0; k < pictures.size(); ++k) captions.push_back(std::to_string(k));
-  viz::MontageOptions how;
-  how.cell_width = how.cell_height = std::max<Index>(48, std::max(pictures[0].width(), pictures[0].height()));
-  how.gap = 4;
-  return viz::montage(pictures, how, captions);
+  return viz::filter_sheet(weights, order, scope);
 }
 
 std::string csv_of(const FilterReport& report) {

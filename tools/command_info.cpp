@@ -5,6 +5,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "csv.hpp"
 #include "deconv/io/atomic_file.hpp"
 #include "deconv/io/preprocess_json.hpp"
 #include "deconv/io/read_model.hpp"
@@ -85,19 +86,12 @@ Document document_of(const InfoOptions& options, const io::ModelFile& file,
   return document;
 }
 
-std::string quoted_cell(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string cell = "\"";
-  for (const char c : text) cell += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return cell + '"';
-}
-
 void write_csv(const std::string& path, const std::vector<LayerSummary>& rows) {
   std::ostringstream csv;
   csv << "name,output,kind,output_shape,parameters,multiply_adds,field_height,field_width,field_jump_y,"
          "field_jump_x,field_top,field_left\n";
   for (const LayerSummary& row : rows) {
-    csv << quoted_cell(row.name) << ',' << quoted_cell(row.output) << ',' << row.kind << ','
+    csv << csv_cell(row.name) << ',' << csv_cell(row.output) << ',' << row.kind << ','
         << shape_text(row.shape) << ',' << row.parameters << ',' << row.multiply_adds;
     if (row.field && !row.field->whole)
       csv << ',' << row.field->y.size() << ',' << row.field->x.size() << ','

@@ -3,12 +3,12 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "csv.hpp"
 #include "deconv/analysis/filters.hpp"
 #include "deconv/io/file.hpp"
 #include "deconv/nn/layer_summary.hpp"
 #include "deconv/nn/score_tensor.hpp"
 #include "deconv/viz/filter_pictures.hpp"
-#include "deconv/viz/montage.hpp"
 #include "report_sections.hpp"
 
 namespace deconv::tool {
@@ -19,41 +19,6 @@ std::string shape_text(const Shape& shape) {
   std::string text;
   for (const Index extent : shape.extents()) text += (text.empty() ? "" : "x") + std::to_string(extent);
   return text;
-}
-
-/// Records of comma-separated values, with quotes as RFC 4180 has them.
-std::vector<std::vector<std::string>> read_csv(const std::string& path) {
-  const std::string text = io::read_text(path, std::uint64_t{1} << 24);
-  std::vector<std::vector<std::string>> rows;
-  std::vector<std::string> row(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c != '"')
-        row.back() += c;
-      else if (i + 1 < text.size() && text[i + 1] == '"')
-        row.back() += text[++i];
-      else
-        quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == ',') {
-      row.emplace_back();
-    } else if (c == '\n') {
-      rows.push_back(std::exchange(row, std::vector<std::string>(1)));
-    } else if (c != '\r') {
-      row.back() += c;
-    }
-  }
-  require<FormatError>(!quoted, path, ": a quoted cell has no end");
-  if (row.size() > 1 || !row.back().empty()) rows.push_back(std::move(row));
-  require<FormatError>(rows.size() > 1, path, ": a line of names and at least one of values wanted, met ",
-                       rows.size(), " lines");
-  for (std::size_t r = 1; r < rows.size(); ++r)
-    require<FormatError>(rows[r].size() == rows[0].size(), path, ": line ", r + 1, ": ", rows[0].size(),
-                         " cells wanted, met ", rows[r].size());
-  return rows;
 }
 
 }  // namespace
@@ -152,13 +117,7 @@ void report_filters(ReportJob& job, const FirstFilters& filters) {
   job.page.paragraph(message("Layer ", layer, ", ", shape_text(weights.shape()), ". Median RMS ",
                              short_number(report.median_rms), "; dead ", numbers(report.dead),
                              "; dominating ", numbers(report.dominating), "."));
-  const auto pictures = viz::filter_pictures(weights.view(), job.model.channel_order());
-  std::vector<std::string> captions;
-  for (std::size_t k = 0; k < pictures.size(); ++k) captions.push_back(std::to_string(k));
-  viz::MontageOptions how;
-  how.cell_width = how.cell_height = std::max<Index>(48, std::max(pictures[0].width(), pictures[0].height()));
-  how.gap = 4;
-  job.page.picture({viz::montage(pictures, how, captions),
+  job.page.picture({viz::filter_sheet(weights.view(), job.model.channel_order()),
                     "Each filter's weights, its own contrast, zero in mid-grey", viz::PictureCoding::png,
                     false});
   job.document["filters"] = {{"layer", layer},

@@ -7,6 +7,7 @@
 
 #include "analysis/golden.hpp"
 #include "deconv/nn/models/by_name.hpp"
+#include "support/captum_network.hpp"
 #include "support/catch.hpp"
 #include "support/relative_error.hpp"
 
@@ -34,22 +35,6 @@ TEST_CASE("Grad-CAM agrees with the expected values") {
 
 namespace {
 
-/// Captum's network of one convolution, built from what the expected values say about it.
-Network<double, Cpu> one_convolution() {
-  GraphBuilder net("x", {1, 1, 4, 4});
-  net.add("conv1", node::Conv2d{2, {Window2d::square(3)}});
-  net.add("relu1", node::Relu{});
-  net.add("fc1", node::Linear{4});
-  net.add("relu2", node::Relu{});
-  Model model{"one conv", std::move(net).finish(), {}};
-  initialise(model, Initialisation::he, 1);
-  std::fill(model.weights.at("conv1.weight").begin(), model.weights.at("conv1.weight").end(), 1.0f);
-  model.weights.at("conv1.bias").data()[0] = -50;
-  model.weights.at("conv1.bias").data()[1] = -75;
-  for (Index i = 0; i < 32; ++i) model.weights.at("fc1.weight").data()[i] = i % 8 < 5 ? 1.0f : -1.0f;
-  return Network<double, Cpu>(std::move(model));
-}
-
 Network<float, Cpu> random_network(const char* name) {
   return Network<float, Cpu>(
       models::model_by_name(name, models::Options{.classes = 10, .initialisation = Initialisation::he}));
@@ -73,7 +58,7 @@ TEST_CASE("Grad-CAM agrees with what Captum's tests expect") {
   DECONV_TEST_DATA_OR_SKIP(path, "golden/captum_expectations.json");
   const io::Bytes text = io::read_file(path, std::uint64_t{1} << 24);
   const auto facts = io::parse_json({reinterpret_cast<const char*>(text.data()), text.size()}, "captum");
-  const auto network = one_convolution();
+  const auto network = test::captum_one_convolution();
   const Context<Cpu> context(1);
   int checked = 0;
   for (const auto& one : facts["cases"]) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "deconv/io/image.hpp"
@@ -39,6 +41,20 @@ namespace deconv::viz {
     pictures.push_back(montage(slices, grid));
   }
   return pictures;
+}
+
+/// All filters of a convolution on one sheet, each under its number, enlarged to 48 pixels at least. Throws
+/// as filter_pictures().
+[[nodiscard]] inline io::Image filter_sheet(TensorView<const float, Cpu> weights,
+                                            io::ChannelOrder order = io::ChannelOrder::rgb,
+                                            StretchScope scope = StretchScope::each) {
+  const std::vector<io::Image> pictures = filter_pictures(weights, order, scope);
+  std::vector<std::string> captions;
+  for (std::size_t k = 0; k < pictures.size(); ++k) captions.push_back(std::to_string(k));
+  MontageOptions how;
+  how.cell_width = how.cell_height = std::max<Index>(48, std::max(pictures[0].width(), pictures[0].height()));
+  how.gap = 4;
+  return montage(pictures, how, captions);
 }
 
 }  // namespace deconv::viz
