@@ -7,6 +7,7 @@
 #include "deconv/core/device.hpp"
 #include "deconv/core/dtype.hpp"
 #include "deconv/core/error.hpp"
+#include "deconv/core/maths.hpp"
 #include "deconv/core/parallel.hpp"
 #include "deconv/core/quoted.hpp"
 #include "deconv/core/random.hpp"

@@ -6,6 +6,7 @@
 #include "deconv/core/cuda/runtime.hpp"
 #include "deconv/core/device.hpp"
 #include "deconv/core/error.hpp"
+#include "deconv/core/maths.hpp"
 #include "deconv/core/tensor.hpp"
 #include "deconv/core/workspace.hpp"
 
@@ -62,7 +63,8 @@ class Context<Cpu> {
 
 /// Where work runs on a GPU: a stream of its own and the workspace that results and scratch memory come from.
 /// Cheap to copy; copies share stream and workspace. Ops only put work on the stream: nothing waits but
-/// synchronise() and copies to the host (core/transfer.hpp). Reruns give the same bits.
+/// synchronise() and copies to the host (core/transfer.hpp). Reruns give the same bits on the same GPU, and
+/// with Maths::float32 on every GPU.
 template <>
 class Context<Cuda> {
  public:
@@ -87,7 +89,14 @@ class Context<Cuda> {
     other.workspace_ = std::move(workspace);
     return other;
   }
+  /// The same stream and workspace with another way to multiply floats.
+  [[nodiscard]] Context with(Maths maths) const {
+    Context other = *this;
+    other.maths_ = maths;
+    return other;
+  }
 
+  [[nodiscard]] Maths maths() const noexcept { return maths_; }
   [[nodiscard]] int device() const noexcept { return device_; }
   [[nodiscard]] cuda::Stream stream() const noexcept { return stream_.get(); }
   [[nodiscard]] const std::shared_ptr<Workspace<Cuda>>& workspace() const noexcept { return workspace_; }
@@ -102,6 +111,7 @@ class Context<Cuda> {
 
  private:
   int device_;
+  Maths maths_ = Maths::float32;
   std::shared_ptr<CUstream_st> stream_;
   std::shared_ptr<Workspace<Cuda>> workspace_;
 };
