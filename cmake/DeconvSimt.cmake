@@ -46,7 +46,7 @@ target_link_libraries(deconv_simt PUBLIC Boost::context Threads::Threads)
 # as they are written: nothing is vectorised or turned into memcpy, identical kernels keep their names.
 set(DECONV_SIMT_OPTIONS
     -include cuda_runtime.h -fsanitize=thread,alignment --param=tsan-instrument-func-entry-exit=0
-    -fno-ipa-icf -fno-ipa-reference -fno-tree-vectorize -fno-tree-loop-distribute-patterns -Wno-unknown-pragmas -Wno-tsan -Wno-subobject-linkage
+    -fno-ipa-icf -fno-ipa-reference -fno-tree-vectorize -fno-tree-loop-distribute-patterns -Wno-unknown-pragmas -Wno-tsan -Wno-subobject-linkage -Wno-psabi
     # Lines for the reports; a Debug build is there to be stepped through.
     $<$<NOT:$<CONFIG:Debug>>:-O2> $<$<NOT:$<CONFIG:Debug>>:-g1> $<$<NOT:$<CONFIG:Debug>>:-DDECONV_SIMT_FLATTEN>)
 
