@@ -1,5 +1,8 @@
 // Convolutions and linear layers: flops 2 N K P Q R S C/groups for each of the three passes; bytes: operands
-// once.
+// once. Where one image is asked for, linear layers are measured at 8 as well: both are bound by the weights'
+// bytes.
+#include <algorithm>
+
 #include "deconv/ops/conv2d.hpp"
 #include "deconv/ops/linear.hpp"
 #include "layers.hpp"
@@ -86,8 +89,15 @@ void add_linear(Jobs& jobs, const Layer<node::Linear>& layer, Index batch) {
 const Family family([](Jobs& jobs) {
   for (const auto& layer : convolutions(jobs.tiny))
     jobs.each([&]<class T>(Index batch) { add_convolution<T>(jobs, layer, batch); });
+  // Up to 8 images linear layers are bound by their weights: beside 1 also 8.
+  Jobs batches = jobs;
+  batches.all.clear();
+  const auto has = [&](Index batch) {
+    return std::find(jobs.batches.begin(), jobs.batches.end(), batch) != jobs.batches.end();
+  };
+  if (has(1) && !has(8)) batches.batches.push_back(8);
   for (const auto& layer : linears(jobs.tiny))
-    jobs.each([&]<class T>(Index batch) { add_linear<T>(jobs, layer, batch); });
+    batches.each([&]<class T>(Index batch) { add_linear<T>(jobs, layer, batch); });
 });
 
 }  // namespace
