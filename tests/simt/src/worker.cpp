@@ -249,6 +249,14 @@ void Worker::yield(const void* place) {
   leave();
 }
 
+void Worker::wait(const char* operation, const std::source_location& where, Explain explain) {
+  current->operation = operation;
+  current->where = where;
+  current->explain = explain;
+  current->state = Thread::State::waiting;
+  leave();
+}
+
 int Worker::barrier(Vote vote, int predicate, const std::source_location& where) {
   Thread& self = *current;
   self.where = where;
@@ -306,6 +314,7 @@ void Worker::fail(Mistake mistake, const Thread& thread, std::string what, Place
 void Worker::diagnose() {
   const auto doing = [](const Thread& t) -> std::string {
     if (t.state == Thread::State::exited) return "has ended";
+    if (t.state == Thread::State::ready) return "does something else";
     return t.state == Thread::State::at_barrier ? "waits at __syncthreads"
                                                 : std::string("waits in ") + t.operation;
   };
@@ -325,14 +334,24 @@ void Worker::diagnose() {
       break;
     }
   }
-  if (waiting) {
+  for (unsigned i = 0; i < count_ && !waiting; ++i) {
+    const Thread& t = threads_[i];
+    if (t.state != Thread::State::waiting) continue;
+    waiting = &t;
+    Explanation why = t.explain(*this, t);
+    missing = why.missing;
+    f.mistake = why.mistake;
+    f.what = std::string("waits in ") + t.operation + ": " + why.what;
+    if (missing) f.other = "thread " + text(missing->index) + " " + doing(*missing);
+  }
+  if (waiting && waiting->state == Thread::State::in_warp) {
     f.mistake = Mistake::missing_lanes;
     char mask[16];
     std::snprintf(mask, sizeof mask, "0x%08x", waiting->mask);
     f.what = std::string("waits in ") + waiting->operation + " with the mask " + mask +
              ", which names a thread that does not come";
     f.other = "thread " + text(missing->index) + " " + doing(*missing);
-  } else {
+  } else if (!waiting) {
     unsigned at_barrier = 0;
     for (unsigned i = 0; i < count_; ++i) {
       const Thread& t = threads_[i];

@@ -60,8 +60,18 @@ struct Fiber {
   std::uintptr_t stack = 0;  // lowest usable address
 };
 
+struct Thread;
+/// Says of a waiting thread, in words, what for, and who of the others lets it wait.
+struct Explanation {
+  Mistake mistake{};
+  std::string what;
+  const Thread* missing = nullptr;
+};
+using Explain = Explanation (*)(Worker&, const Thread&);
+
 struct Thread {
-  enum class State : std::uint8_t { ready, at_barrier, in_warp, exited };
+  /// `waiting`: for something else than the block's barrier or the warp, which `explain` knows.
+  enum class State : std::uint8_t { ready, at_barrier, in_warp, waiting, exited };
   uint3 index{};
   std::uint16_t number = 0;
   State state = State::ready;
@@ -71,6 +81,7 @@ struct Thread {
   unsigned mask = 0;
   std::source_location where;
   void* slot = nullptr;
+  Explain explain = nullptr;
 };
 
 struct Warp {
@@ -114,6 +125,15 @@ class Worker {
   int barrier(Vote vote, int predicate, const std::source_location& where);
   void meet(const char* operation, unsigned mask, const std::source_location& where, void* slot,
             Complete complete);
+  /// Lets the running thread wait, until wake(). `operation` stands in reports: "waits in ...".
+  void wait(const char* operation, const std::source_location& where, Explain explain);
+  void wake(Thread& thread) {
+    idle_turns_ = 0;
+    release(thread);
+  }
+  [[nodiscard]] Thread& thread(unsigned number) { return threads_[number]; }
+  [[nodiscard]] unsigned thread_count() const { return count_; }
+  [[nodiscard]] std::uint32_t now() const { return clock_; }
   /// Ends the checks of accesses, which would find the report's own strings: the linker may have given us
   /// copies of std::string's functions that were compiled for a kernel's file. Comes before whatever else a
   /// report needs.
