@@ -66,7 +66,7 @@ __device__ __forceinline__ SharedMatrix shared_matrix(const void* shared, Matrix
 #ifdef __CUDACC__
   const std::uint64_t address = (static_cast<unsigned>(__cvta_generic_to_shared(shared)) & 0x3ffffu) >> 4;
 #else
-  const std::uint64_t address = simt::shared_matrix_address(shared, where);
+  const std::uint64_t address = simt::shared_matrix_address(shared, leading_bytes, stride_bytes, where);
 #endif
   return {address | static_cast<std::uint64_t>((leading_bytes >> 4) & 0x3fffu) << 16 |
           static_cast<std::uint64_t>((stride_bytes >> 4) & 0x3fffu) << 32 |

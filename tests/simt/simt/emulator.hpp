@@ -18,6 +18,8 @@ enum class Mistake {
   out_of_bounds,     ///< an access outside every allocation
   misaligned,
   deadlock,
+  accumulators,  ///< registers of a warpgroup's product, not handed over to it or touched while it runs
+  registers,     ///< a warpgroup asks for registers that there are not
 };
 
 struct Position {

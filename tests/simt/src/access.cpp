@@ -66,7 +66,7 @@ void Worker::fail_access(Mistake mistake, std::uintptr_t address, std::size_t by
                          Place other_place) {
   fail(mistake, *current,
        std::string(verb(access)) + " " + bytes_text(bytes) + " at " + describe(address) + ": " + why,
-       Place(place), other, other_place);
+       stands_at_ ? Place(*stands_at_) : Place(place), other, other_place);
 }
 
 void Worker::read_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access,
@@ -223,8 +223,11 @@ void Worker::slow_access(std::uintptr_t address, std::size_t bytes, unsigned acc
 void Worker::read_shared(std::uintptr_t address, std::size_t bytes, Place place, const void* code) {
   if (dynamic_shadow.holds(address)) return shared_access(dynamic_shadow, address, bytes, reading, code);
   if (static_shadow.holds(address)) return shared_access(static_shadow, address, bytes, reading, code);
-  failing().fail(Mistake::out_of_bounds, *current,
-                 "reads " + describe(address) + ", which is not shared memory", place);
+  failing().fail_not_shared(address, "reads ", place);
+}
+
+void Worker::fail_not_shared(std::uintptr_t address, const char* verb, Place place) {
+  fail(Mistake::out_of_bounds, *current, verb + describe(address) + ", which is not shared memory", place);
 }
 
 void Worker::misaligned(std::uintptr_t address, std::size_t alignment, const char* type, Place place) {

@@ -25,6 +25,10 @@ const char* title(Mistake mistake) {
       return "misaligned access";
     case Mistake::deadlock:
       return "deadlock";
+    case Mistake::accumulators:
+      return "accumulators of a product under way";
+    case Mistake::registers:
+      return "registers that there are not";
   }
   return "mistake";
 }

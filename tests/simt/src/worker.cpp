@@ -10,7 +10,9 @@
 #include <cstdlib>
 #include <new>
 
+#include "named_barrier.hpp"
 #include "program.hpp"
+#include "warpgroup.hpp"
 
 namespace simt {
 
@@ -134,6 +136,9 @@ void Worker::prepare(const Job& new_job, std::uint64_t number) {
     for (AsyncCopies& c : copies_) c = {};
     copies_used_ = false;
   }
+  if (warpgroups_) warpgroups_->clear();
+  if (named_barriers_) named_barriers_->clear();
+  stands_at_ = nullptr;
   if (clock_ > 0xf0000000u) {
     dynamic_shadow.clear();
     static_shadow.clear();
@@ -231,6 +236,7 @@ void Worker::leave() {
 
 void Worker::finish_current() {
   if (copies_used_) async_wait(0);
+  if (warpgroups_ && warpgroups_->used) warpgroups_->groups[current->number / 128u].finish();
   current->state = Thread::State::exited;
   current->fiber = nullptr;
   ++exited_;
@@ -262,8 +268,7 @@ int Worker::barrier(Vote vote, int predicate, const std::source_location& where)
   self.where = where;
   if (arrived_ > 0) {
     const std::source_location& first = first_arrived_->where;
-    if (first.line() != where.line() || first.column() != where.column() ||
-        (first.file_name() != where.file_name() && std::string(first.file_name()) != where.file_name())) {
+    if (!same_line(first, where)) {
       failing().fail(Mistake::divergent_barrier, self, "comes to another barrier than the rest of its block",
                      Place(where), "thread " + text(first_arrived_->index) + " waits", Place(first));
     }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "device_memory.hpp"
+#include "knowledge.hpp"
 #include "shadow.hpp"
 #include "simt/block.hpp"
 #include "simt/emulator.hpp"
@@ -21,6 +22,10 @@ namespace simt {
 
 struct Job;
 class Worker;
+struct Operand;
+class Warpgroup;
+struct Warpgroups;
+class NamedBarriers;
 
 // The worker whose block runs on this OS thread; null outside kernels.
 extern constinit thread_local Worker* active;
@@ -35,6 +40,12 @@ struct Place {
   Place(const std::source_location& where) : file(where.file_name()), line(where.line()) {}
   explicit Place(const void* address_) : address(address_) {}
 };
+
+/// Whether an operation of several threads stands on one line.
+inline bool same_line(const std::source_location& a, const std::source_location& b) {
+  return a.line() == b.line() && a.column() == b.column() &&
+         (a.file_name() == b.file_name() || __builtin_strcmp(a.file_name(), b.file_name()) == 0);
+}
 
 /// What a report is made of; the text is put together after the launch has stopped.
 struct Failure {
@@ -133,7 +144,7 @@ class Worker {
   }
   [[nodiscard]] Thread& thread(unsigned number) { return threads_[number]; }
   [[nodiscard]] unsigned thread_count() const { return count_; }
-  [[nodiscard]] std::uint32_t now() const { return clock_; }
+  [[nodiscard]] std::uint32_t tick() { return ++clock_; }
   /// Ends the checks of accesses, which would find the report's own strings: the linker may have given us
   /// copies of std::string's functions that were compiled for a kernel's file. Comes before whatever else a
   /// report needs.
@@ -169,8 +180,38 @@ class Worker {
   void async_wait(unsigned newest_groups);
   /// Checks a read of shared memory by an operation of the warp.
   void read_shared(std::uintptr_t address, std::size_t bytes, Place place, const void* code);
+  /// Checks that the running warpgroup's product may read an operand, of which (if `since`) nothing has been
+  /// written since that time.
+  void read_operand(const Operand& operand, std::uint32_t since, const std::source_location& where,
+                    const void* code);
+  [[noreturn]] void fail_not_shared(std::uintptr_t address, const char* verb, Place place);
   [[nodiscard]] unsigned lanes_of_current() const { return warps_[current->number / 32u].lanes; }
   [[noreturn]] void misaligned(std::uintptr_t address, std::size_t alignment, const char* type, Place place);
+
+  /// The block's; see warpgroup.hpp and named_barrier.cpp.
+  Warpgroup& warpgroup(unsigned group);
+  NamedBarriers& named_barriers();
+
+  // Order beyond the block's barriers and the warps' meetings (knowledge.cpp).
+  /// What the running thread has done, and what it knows of, becomes part of `to`.
+  void hand_on(Knowledge& to);
+  /// What `from` holds was done before whatever that thread does next.
+  void learn(unsigned thread_number, const Knowledge& from);
+  /// A new agent of this block; `deed` stands in reports: "bulk store".
+  unsigned take_agent(const char* deed);
+  /// The running thread knows that all that the agent has done before that time is over.
+  void learn_of_agent(unsigned agent, std::uint32_t before);
+  /// Checks a read of shared memory that the agent does from now on, on the running thread's word: all is
+  /// written, ordered before this thread, and shown to the agents by publish(). Until a thread knows that it is
+  /// over (learn_of_agent(agent, now() + 1), and whoever learns from it) nobody may write there.
+  void read_shared_async(unsigned agent, std::uintptr_t address, std::size_t bytes, Place place,
+                         const void* code);
+  /// Checks a write that the agent does from now on. Until a thread knows that it is over nobody may read or
+  /// write there.
+  void write_shared_async(unsigned agent, std::uintptr_t address, std::size_t bytes, Place place,
+                          const void* code);
+  /// Shows the agents what the running thread has written.
+  void publish();
 
   // Read by every access, hence together.
   std::uintptr_t stack = 0;  // of the running fiber
@@ -233,7 +274,10 @@ class Worker {
   std::vector<Warp> warps_;
   std::vector<AsyncCopies> copies_;
   bool copies_used_ = false;
-  std::vector<std::uint16_t> ring_;  // ready threads
+  std::unique_ptr<Warpgroups> warpgroups_;  // made where a kernel uses them
+  std::unique_ptr<NamedBarriers> named_barriers_;
+  const std::source_location* stands_at_ = nullptr;  // what reads on behalf of the running thread
+  std::vector<std::uint16_t> ring_;                  // ready threads
   unsigned head_ = 0, ready_ = 0;
   unsigned count_ = 0, exited_ = 0, arrived_ = 0;
   Thread* next_ = nullptr;
