@@ -1,4 +1,5 @@
 #include "conv2d_correlation_launch.cuh"
+#include "matrix_launch.cuh"
 
 namespace deconv::cuda {
 
@@ -7,6 +8,10 @@ void conv2d_forward(const Context<Cuda>& context, TensorView<const T, Cuda> src,
                     TensorView<const T, Cuda> weights, const T* bias, const Conv2dParams& params,
                     TensorView<T, Cuda> dst, std::optional<float> negative_slope, TileChoice choice) {
   if (dst.count() == 0) return;
+  if (calls_for_matrix_units<T>(context, choice.units)) {
+    if (matrix_forward<T>(context, src, weights, bias, params, dst, negative_slope, choice)) return;
+    if (choice.units != Units::by_maths) refuse_matrix_units("forward");
+  }
   Correlation<T> c = make_correlation<T>(src, weights, bias, params, dst);
   c.target.rectified = negative_slope.has_value();
   c.target.negative_slope = negative_slope.value_or(0.0f);

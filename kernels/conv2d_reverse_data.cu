@@ -1,4 +1,5 @@
 #include "conv2d_correlation_launch.cuh"
+#include "matrix_launch.cuh"
 
 namespace deconv::cuda {
 
@@ -7,6 +8,10 @@ void conv2d_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda>
                          TensorView<const T, Cuda> weights, const T* bias, const Conv2dParams& params,
                          TensorView<T, Cuda> diff_src, TileChoice choice) {
   if (diff_src.count() == 0) return;
+  if (calls_for_matrix_units<T>(context, choice.units)) {
+    if (matrix_reverse_data<T>(context, diff_dst, weights, bias, params, diff_src, choice)) return;
+    if (choice.units != Units::by_maths) refuse_matrix_units("reverse to data");
+  }
   run_correlation<T, true>(context, make_correlation<T>(diff_dst, weights, bias, params, diff_src), choice);
 }
 

@@ -49,6 +49,18 @@ __device__ __forceinline__ void copy_async_or_zero(void* shared, const void* glo
 #endif
 }
 
+/// Starts a copy of the first `read` (0 to 16) bytes of 16; the others of the destination become zero. Both ends
+/// are aligned to 16; `global` must be an address of global memory even where nothing is read.
+__device__ __forceinline__ void copy_async_first(void* shared, const void* global, int read) {
+#ifdef __CUDACC__
+  const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(global), "r"(read)
+               : "memory");
+#else
+  simt::async_copy(shared, global, 16, static_cast<unsigned>(read));
+#endif
+}
+
 /// Closes this thread's copies since the last call into a group; an empty group counts too.
 __device__ __forceinline__ void close_copy_group() {
 #ifdef __CUDACC__

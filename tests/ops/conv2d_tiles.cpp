@@ -1,16 +1,13 @@
 /// Every tile of the CUDA kernels' tuning table in every pass that it serves, with whole and split sums.
 
-#include "support/convolutions.hpp"
+#include "support/convolution_passes.hpp"
 
 #if defined(DECONV_TEST_CUDA)
 
 #include "../kernels/tuning/conv2d.hpp"
-#include "support/each_device.hpp"
 
 namespace deconv::test {
 namespace {
-
-enum class Direction { forward, reverse_data, reverse_weights };
 
 /// Shapes that leave every tile with ragged edges in several blocks: with all channels in fours, only those
 /// along the sums, and none.
@@ -37,54 +34,19 @@ cuda::tuning::Fours fours_of(const Convolution& c, Direction direction) {
   return rows ? columns ? Fours::both : Fours::rows : Fours::none;
 }
 
-/// The pass on the Cuda device with one tile and split, in nhwc.
-template <class T>
-Tensor<T, Cpu> run_tile(const Convolution& c, Direction direction, cuda::TileChoice choice,
-                        TensorView<const T, Cpu> a, TensorView<const T, Cpu> b, const Shape& wanted) {
-  const Context<Cuda>& context = *cuda_context();
-  const auto nan = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
-  auto result = to_device(context, Tensor<T, Cpu>::filled(wanted, nan, Layout::nhwc).view());
-  const auto left = to_device(context, in_layout<T>(a, Layout::nhwc).view());
-  const auto right = to_device(context, in_layout<T>(b, Layout::nhwc).view());
-  switch (direction) {
-    case Direction::forward:
-      cuda::conv2d_forward<T>(context, left, right, nullptr, c.params, result.view(), 0.25f, choice);
-      break;
-    case Direction::reverse_data:
-      cuda::conv2d_reverse_data<T>(context, left, right, nullptr, c.params, result.view(), choice);
-      break;
-    case Direction::reverse_weights:
-      cuda::conv2d_reverse_weights<T>(context, left, right, c.params, result.view(), choice);
-      break;
-  }
-  return in_layout<T>(to_host(context, result.view()).view(), Layout::nchw);
-}
-
 /// Returns how many combinations of tile and shape there were.
 template <class T>
 int check_tiles(Direction direction) {
   int checked = 0;
   for (const Convolution& c : ragged_shapes(direction)) {
-    const bool forward = direction == Direction::forward,
-               to_weights = direction == Direction::reverse_weights;
-    const Shape first = direction == Direction::reverse_data ? c.dst() : c.src;
-    const Shape second = to_weights ? c.dst() : c.weights();
-    const Shape wanted = forward ? c.dst() : to_weights ? c.weights() : c.src;
-    const auto a = make_input<double>({first}, true, 61), b = make_input<double>({second}, true, 62);
-    Tensor<double, Cpu> expected(wanted);
-    if (forward) {
-      reference::conv2d_forward<double>(a, b, {}, c.params, expected.view());
-      reference::relu_forward<double>(expected, 0.25f, expected.view());
-    } else if (to_weights) {
-      reference::conv2d_reverse_weights<double>(a, b, c.params, expected.view(), {});
-    } else {
-      reference::conv2d_reverse_data<double>(a, b, c.params, expected.view());
-    }
+    const bool to_weights = direction == Direction::reverse_weights;
+    const auto [first, second, wanted] = operands_of(c, direction);
+    const auto expected = expected_of(c, direction);
     const auto narrow_a = make_input<T>({first}, true, 61), narrow_b = make_input<T>({second}, true, 62);
     for (std::size_t tile = 0; tile < cuda::tuning::conv2d_tiles.size(); ++tile) {
       const cuda::tuning::Conv2dTile& entry = cuda::tuning::conv2d_tiles[tile];
       for (const int splits : {1, 3}) {
-        const cuda::TileChoice choice{static_cast<int>(tile), splits};
+        const cuda::TileChoice choice{static_cast<int>(tile), splits, cuda::Units::multiply_add};
         INFO(c.name("in tiles") << ", direction " << static_cast<int>(direction) << ", tile " << tile
                                 << " in " << splits << " splits, " << name_of(dtype_of<T>));
         if (!entry.serves(to_weights, std::is_same_v<T, float>) || entry.wants > fours_of(c, direction)) {
@@ -92,10 +54,7 @@ int check_tiles(Direction direction) {
           continue;
         }
         const auto met = run_tile<T>(c, direction, choice, narrow_a, narrow_b, wanted);
-        Index wrong = 0;
-        for (Index i = 0; i < met.count(); ++i)
-          wrong += number(met.data()[i]) != number(static_cast<T>(static_cast<float>(expected.data()[i])));
-        CHECK(wrong == 0);
+        CHECK(different(met, expected) == 0);
         ++checked;
       }
     }
@@ -119,15 +78,16 @@ TEST_CASE("a tile that is not in the tuning table is refused") {
   if (!cuda_context()) return;
   const Convolution c{{1, 4, 3, 3}, 4, {Window2d::square(3), 1}};
   const auto a = make_input<float>({c.src}, true, 1), b = make_input<float>({c.weights()}, true, 2);
-  CHECK_THROWS_AS(run_tile<float>(c, Direction::forward, {99, 1}, a, b, c.dst()), ArgumentError);
+  CHECK_THROWS_AS(run_tile<float>(c, Direction::forward, {99, 1, cuda::Units::multiply_add}, a, b, c.dst()),
+                  ArgumentError);
   // Nor is one whose operands are not aligned as it wants them.
   const Context<Cuda>& context = *cuda_context();
   auto src = to_device(context, in_layout<float>(a, Layout::nhwc).view());
   ShiftedTensor<float, Cuda> weights(context, in_layout<float>(b, Layout::nhwc).view(), 1);
   auto dst = context.make<float>(c.dst(), Layout::nhwc);
-  CHECK_THROWS_AS(
-      cuda::conv2d_forward<float>(context, src, weights.view(), nullptr, c.params, dst.view(), {}, {5, 1}),
-      ArgumentError);
+  CHECK_THROWS_AS(cuda::conv2d_forward<float>(context, src, weights.view(), nullptr, c.params, dst.view(), {},
+                                              {5, 1, cuda::Units::multiply_add}),
+                  ArgumentError);
 }
 
 TEST_CASE("convolutions take memory that is not aligned to 16 bytes, operand by operand") {

@@ -10,12 +10,21 @@
 // padding.top and padding.left count, and taps outside of what is read count as 0.
 namespace deconv::cuda {
 
-/// How a convolution is cut into blocks: an entry of the tuning table (kernels/tuning/conv2d.hpp) and the
+/// What multiplies in a convolution.
+enum class Units {
+  by_maths,      ///< what the context's Maths, the type, the shape and the GPU call for
+  multiply_add,  ///< float multiply-adds
+  matrix,        ///< tensor cores, a warp at a time (mma.sync)
+  warpgroup,     ///< tensor cores, four warps at a time, fed by tensor copies (wgmma, compute capability 9.0)
+};
+
+/// How a convolution is cut into blocks: an entry of the tuning table of its units (kernels/tuning/) and the
 /// number of parts that its sums are split into; where negative or 0, chosen by shape. For tests and
-/// benchmarks.
+/// benchmarks: a choice that does not serve the convolution is refused with ArgumentError.
 struct TileChoice {
   int tile = -1;
   int splits = 0;
+  Units units = Units::by_maths;
 };
 
 /// `bias` is null or K values.

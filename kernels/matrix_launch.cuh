@@ -1,0 +1,70 @@
+#pragma once
+
+#include "conv2d_launch.cuh"
+#include "matrix_correlation.cuh"
+
+// What the launchers of the products on the matrix units share.
+namespace deconv::cuda {
+
+/// Times that each product of a type is made.
+template <class T>
+[[nodiscard]] int products_of(const Context<Cuda>& context) {
+  return std::is_same_v<T, float> && context.maths() == Maths::tf32x3 ? 3 : 1;
+}
+
+/// Whether tensor cores are called for: by name, or by the type and the context's maths.
+template <class T>
+[[nodiscard]] bool calls_for_matrix_units(const Context<Cuda>& context, Units units) {
+  if (units != Units::by_maths) return units != Units::multiply_add;
+  return !std::is_same_v<T, float> || context.maths() != Maths::float32;
+}
+
+template <class T>
+[[nodiscard]] bool sixteen_aligned(const T* data) noexcept {
+  return reinterpret_cast<std::uintptr_t>(data) % chunk_bytes == 0;
+}
+
+/// Whether channels of a group can be copied 16 bytes at a time.
+template <class T>
+[[nodiscard]] bool in_chunks(const T* data, Index group_channels) noexcept {
+  return group_channels % chunk_of<T> == 0 && sixteen_aligned(data);
+}
+
+/// `count` to the next multiple.
+[[nodiscard]] constexpr Index rounded_up(Index count, Index multiple) noexcept {
+  return (count + multiple - 1) / multiple * multiple;
+}
+
+/// Chooses a tile, launches, and adds the splits' sums. Throws ArgumentError where `wanted` names a tile that
+/// there is not, ShapeError where counts pass 32 bits. Defined in matrix_correlation.cu.
+template <class T>
+void run_matrix_correlation(const Context<Cuda>& context, MatrixCorrelation<T> c, TileChoice wanted);
+
+/// Pixels packed for the matrix units: `left` more of them at the left, `width` in all, each `wide` elements.
+template <class T>
+[[nodiscard]] Tensor<T, Cuda> packed_pixels(const Context<Cuda>& context, TensorView<const T, Cuda> src,
+                                            int left, int width, int wide);
+
+/// The forward pass on tensor cores; false, and nothing done, where the shape is not for them: grouped
+/// convolutions whose groups' channels do not come in 16 bytes.
+template <class T>
+[[nodiscard]] bool matrix_forward(const Context<Cuda>& context, TensorView<const T, Cuda> src,
+                                  TensorView<const T, Cuda> weights, const T* bias,
+                                  const Conv2dParams& params, TensorView<T, Cuda> dst,
+                                  std::optional<float> negative_slope, TileChoice choice);
+
+/// Likewise back to the data, where `bias` is of diff_src's channels.
+template <class T>
+[[nodiscard]] bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda> diff_dst,
+                                       TensorView<const T, Cuda> weights, const T* bias,
+                                       const Conv2dParams& params, TensorView<T, Cuda> diff_src,
+                                       TileChoice choice);
+
+/// Where a named choice of units cannot be kept.
+[[noreturn]] inline void refuse_matrix_units(const char* pass) {
+  raise<ArgumentError>("conv2d ", pass,
+                       ": tensor cores were asked for, but each group's channels must be a multiple of 16 "
+                       "bytes and aligned to as many");
+}
+
+}  // namespace deconv::cuda

@@ -1,0 +1,238 @@
+#include "matrix_packing.cuh"
+
+#include <numeric>
+
+#include "matrix_launch.cuh"
+
+namespace deconv::cuda {
+
+template <class T>
+Tensor<T, Cuda> packed_pixels(const Context<Cuda>& context, TensorView<const T, Cuda> src, int left,
+                              int width, int wide) {
+  auto packed = context.make<T>({src[0], wide, src[2], width}, Layout::nhwc);
+  const PixelPacking<T> p{src.data(),
+                          packed.data(),
+                          src[0] * src[2],
+                          kernel_count(src[3], "a plane's columns"),
+                          kernel_count(src[1], "channels"),
+                          width,
+                          wide,
+                          left};
+  launch(context, &pack_pixels<T>, grid_for(packed.count() / chunk_of<T>, 256), 256, 0, p);
+  return packed;
+}
+
+namespace {
+
+/// The elements to widen a pixel to, so that windows of whole rows begin at multiples of 16 bytes.
+template <class T>
+int widened(Index channels, int stride) {
+  Index wide = channels;
+  while (wide * stride % chunk_of<T> != 0) ++wide;
+  return static_cast<int>(wide);
+}
+
+/// What both passes know of dst.
+template <class T>
+void set_target(MatrixCorrelation<T>& c, TensorView<T, Cuda> dst, const T* bias, const Conv2dParams& params) {
+  c.images = dst[0];
+  c.dst_height = kernel_count(dst[2], "rows");
+  c.dst_width = kernel_count(dst[3], "columns of pixels");
+  c.dst_channels = kernel_count(dst[1], "maps");
+  c.groups = static_cast<int>(params.groups);
+  c.columns = c.dst_channels / c.groups;
+  c.target.dst = dst.data();
+  c.target.count = dst.count();
+  c.target.bias = bias;
+  c.target.channels = c.dst_channels;
+  c.target.vectors = in_chunks(dst.data(), c.columns);
+}
+
+/// Pixels as they lie.
+template <class T>
+void read_in_place(MatrixCorrelation<T>& c, TensorView<const T, Cuda> src) {
+  c.src.data = src.data();
+  c.src.height = static_cast<int>(src[2]);
+  c.src.width = static_cast<int>(src[3]);
+  c.src.pitch = kernel_count(src[1], "channels");
+  c.src.group = c.src.pitch / c.groups;
+  c.src.chunks = c.src.group / chunk_of<T>;
+}
+
+/// Copies filters into rows of whole chunks and lets the correlation read them.
+template <class T>
+Tensor<T, Cuda> pack_forward(const Context<Cuda>& context, MatrixCorrelation<T>& c,
+                             TensorView<const T, Cuda> weights, Index rows, int taps, int wide, int depth,
+                             int rows_a_filter) {
+  auto packed = context.make<T>({rows, depth});
+  const ForwardFilterPacking<T> p{weights.data(), packed.data(), rows, taps, static_cast<int>(weights[1]),
+                                  wide,           depth};
+  launch(context, &pack_filters_forward<T>, grid_for(packed.count(), 256), 256, 0, p);
+  c.filters = packed.data();
+  c.filter_pitch = Index{1} * rows_a_filter * depth;
+  c.filter_group = c.filter_pitch * c.columns;
+  return packed;
+}
+
+}  // namespace
+
+template <class T>
+bool matrix_forward(const Context<Cuda>& context, TensorView<const T, Cuda> src,
+                    TensorView<const T, Cuda> weights, const T* bias, const Conv2dParams& params,
+                    TensorView<T, Cuda> dst, std::optional<float> negative_slope, TileChoice choice) {
+  const Index group_channels = weights[1];
+  const bool in_place = in_chunks(src.data(), group_channels);
+  if (!in_place && params.groups != 1) return false;
+  MatrixCorrelation<T> c;
+  set_target(c, dst, bias, params);
+  c.target.rectified = negative_slope.has_value();
+  c.target.negative_slope = negative_slope.value_or(0.0f);
+  std::tie(c.y, c.x) = correlation_axes(params, src.shape(), dst.shape());
+  c.only_y = forward_axis(c.y);
+  c.only_x = forward_axis(c.x);
+  const int taps = c.y.kernel * c.x.kernel;
+  Tensor<T, Cuda> pixels, filters;
+  if (in_place) {
+    read_in_place(c, src);
+    c.filters = weights.data();
+    c.filter_pitch = taps * group_channels;
+    c.filter_group = c.filter_pitch * c.columns;
+    if (!sixteen_aligned(weights.data())) {
+      const auto depth = static_cast<int>(group_channels);
+      filters = pack_forward(context, c, weights, weights[0] * taps, 1, depth, depth, taps);
+    }
+  } else if (c.x.dilation == 1) {
+    // A row of taps is one run of elements of the widened pixels: one tap of many channels.
+    const int wide = widened<T>(group_channels, c.x.stride);
+    const int width = kernel_count(rounded_up((c.x.write - 1) * Index{1} * c.x.stride + c.x.kernel,
+                                              chunk_of<T> / std::gcd(wide, chunk_of<T>)),
+                                   "a plane's columns");
+    pixels = packed_pixels(context, src, c.x.pad, width, wide);
+    c.src.data = pixels.data();
+    c.src.height = static_cast<int>(src[2]);
+    c.src.width = width;
+    c.src.pitch = wide;
+    const int elements = kernel_count(Index{1} * c.x.kernel * wide, "a row of taps");
+    c.src.chunks = parts_of(elements, chunk_of<T>);
+    c.src.last_bytes = (elements - (c.src.chunks - 1) * chunk_of<T>)*static_cast<int>(sizeof(T));
+    c.only_x.origin = 0;
+    c.only_x.taps = 1;
+    filters = pack_forward(context, c, weights, weights[0] * c.y.kernel, c.x.kernel, wide,
+                           c.src.chunks * chunk_of<T>, c.y.kernel);
+  } else {
+    const auto wide = static_cast<int>(rounded_up(group_channels, chunk_of<T>));
+    pixels = packed_pixels(context, src, 0, static_cast<int>(src[3]), wide);
+    read_in_place(c, TensorView<const T, Cuda>(pixels));
+    filters = pack_forward(context, c, weights, weights[0] * taps, 1, wide, wide, taps);
+  }
+  run_matrix_correlation(context, c, choice);
+  return true;
+}
+
+namespace {
+
+/// The side of the blocks of pixels that are merged into one place, or 0: where there are so few channels
+/// that they leave most of a tile's columns empty. A block takes every tap that reaches any of its pixels.
+inline int merged_side(const CorrelationAxis& y, const CorrelationAxis& x, Index channels, int groups) {
+  constexpr Index enough = 12, most = 128;
+  if (groups != 1 || y.stride != x.stride || y.dilation != 1 || x.dilation != 1 || channels >= enough)
+    return 0;
+  int side = y.stride;
+  while (channels * side * side < enough) side += y.stride;
+  return channels * side * side <= most ? side : 0;
+}
+
+/// The places of merged pixels along one axis, and the taps that reach any of a block's pixels.
+inline PhaseAxis merged_axis(const CorrelationAxis& axis, int side) {
+  const auto floored = [&](int value) {
+    return value >= 0 ? value / axis.stride : -((-value + axis.stride - 1) / axis.stride);
+  };
+  PhaseAxis merged{};
+  merged.rows = parts_of(axis.write, side);
+  merged.pixel_step = side;
+  merged.origin = floored(axis.pad - (axis.kernel - 1) + axis.stride - 1);
+  merged.origin_step = side / axis.stride;
+  merged.taps = floored(side - 1 + axis.pad) - merged.origin + 1;
+  merged.read_step = 1;
+  return merged;
+}
+
+}  // namespace
+
+template <class T>
+bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda> diff_dst,
+                         TensorView<const T, Cuda> weights, const T* bias, const Conv2dParams& params,
+                         TensorView<T, Cuda> diff_src, TileChoice choice) {
+  const Index group_maps = diff_dst[1] / params.groups;
+  const bool in_place = in_chunks(diff_dst.data(), group_maps);
+  if (!in_place && params.groups != 1) return false;
+  MatrixCorrelation<T> c;
+  set_target(c, diff_src, bias, params);
+  std::tie(c.y, c.x) = correlation_axes(params, diff_dst.shape(), diff_src.shape());
+  const int channels = c.columns;
+  c.merged = merged_side(c.y, c.x, channels, c.groups);
+  if (c.merged != 0) {
+    c.only_y = merged_axis(c.y, c.merged);
+    c.only_x = merged_axis(c.x, c.merged);
+    c.columns = channels * c.merged * c.merged;
+    c.target.vectors = false;
+    c.target.strip = channels * c.merged;
+    c.target.line_pitch = Index{1} * c.dst_width * channels;
+  } else {
+    c.phases =
+        static_cast<unsigned>(kernel_count(Index{1} * phases_of(c.y) * phases_of(c.x), "a number of phases"));
+    c.only_y = reverse_axis(c.y, 0);
+    c.only_x = reverse_axis(c.x, 0);
+  }
+  Tensor<T, Cuda> pixels;
+  if (in_place) {
+    read_in_place(c, diff_dst);
+  } else {
+    pixels = packed_pixels(context, diff_dst, 0, kernel_count(diff_dst[3], "a plane's columns"),
+                           static_cast<int>(rounded_up(group_maps, chunk_of<T>)));
+    read_in_place(c, TensorView<const T, Cuda>(pixels));
+  }
+  // The filters of all phases, each as long as the longest.
+  Index taps = 0;
+  for (int phase = 0; phase < static_cast<int>(c.phases); ++phase)
+    taps = std::max(taps, Index{1} * c.phase_y(phase).taps * c.phase_x(phase).taps);
+  ReverseFilterPacking<T> p{};
+  p.depth = c.src.chunks * chunk_of<T>;
+  c.filter_pitch = taps * p.depth;
+  c.filter_group = c.filter_pitch * c.columns;
+  c.filter_phase = c.filter_group * c.groups;
+  p.count = c.filter_phase * c.phases;
+  auto filters = context.make<T>({std::max<Index>(1, p.count)});
+  c.filters = filters.data();
+  p.c = c;
+  p.weights = weights.data();
+  p.packed = filters.data();
+  p.kernel_y = c.y.kernel;
+  p.kernel_x = c.x.kernel;
+  p.stride_y = c.y.stride;
+  p.stride_x = c.x.stride;
+  p.dilation_y = c.y.dilation;
+  p.dilation_x = c.x.dilation;
+  p.pad_y = c.y.pad;
+  p.pad_x = c.x.pad;
+  p.channels = channels;
+  p.maps = static_cast<int>(group_maps);
+  if (p.count > 0) launch(context, &pack_filters_reverse<T>, grid_for(p.count / chunk_of<T>, 256), 256, 0, p);
+  run_matrix_correlation(context, c, choice);
+  return true;
+}
+
+#define DECONV_INSTANCE(T)                                                                                   \
+  template Tensor<T, Cuda> packed_pixels<T>(const Context<Cuda>&, TensorView<const T, Cuda>, int, int, int); \
+  template bool matrix_forward<T>(const Context<Cuda>&, TensorView<const T, Cuda>,                           \
+                                  TensorView<const T, Cuda>, const T*, const Conv2dParams&,                  \
+                                  TensorView<T, Cuda>, std::optional<float>, TileChoice);                    \
+  template bool matrix_reverse_data<T>(const Context<Cuda>&, TensorView<const T, Cuda>,                      \
+                                       TensorView<const T, Cuda>, const T*, const Conv2dParams&,             \
+                                       TensorView<T, Cuda>, TileChoice);
+DECONV_INSTANCE(float)
+DECONV_INSTANCE(half)
+DECONV_INSTANCE(bfloat16)
+#undef DECONV_INSTANCE
+
+}  // namespace deconv::cuda
