@@ -5,8 +5,7 @@ namespace deconv::tool {
 std::unique_ptr<Engine> make_engine(const CommonOptions& options, Model model) {
   check_device(options);
 #if defined(DECONV_WITH_CUDA)
-  if (options.device == Cuda::name)
-    return std::make_unique<EngineOn<Cuda>>(Context<Cuda>(), std::move(model));
+  if (options.device == Cuda::name) return std::make_unique<EngineOn<Cuda>>(options.gpu(), std::move(model));
 #endif
   return std::make_unique<EngineOn<Cpu>>(options.host(), std::move(model));
 }

@@ -31,7 +31,7 @@ class AblatorOn final : public Ablator {
 std::unique_ptr<Ablator> make_ablator(const CommonOptions& options) {
   check_device(options);
 #if defined(DECONV_WITH_CUDA)
-  if (options.device == Cuda::name) return std::make_unique<AblatorOn<Cuda>>(Context<Cuda>());
+  if (options.device == Cuda::name) return std::make_unique<AblatorOn<Cuda>>(options.gpu());
 #endif
   return std::make_unique<AblatorOn<Cpu>>(options.host());
 }

@@ -184,7 +184,7 @@ TrainingResult train_on_device(const TrainingJob& job) {
   const bool many = environment.size > 1;
 #if defined(DECONV_WITH_CUDA)
   if (job.common.device == Cuda::name) {
-    const Context<Cuda> context(many ? environment.local_rank : 0);
+    const Context<Cuda> context = job.common.gpu(many ? environment.local_rank : 0);
     if (!many) {
       dist::LocalCommunicator<Cuda> alone;
       return train_in<Cuda>(context, alone, job);

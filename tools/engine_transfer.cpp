@@ -27,7 +27,7 @@ double scratch_accuracy(const CommonOptions& options, const train::Recipe& recip
 #if defined(DECONV_WITH_CUDA)
   if (options.device == Cuda::name) {
     dist::LocalCommunicator<Cuda> alone;
-    return accuracy_from_scratch<float, Cuda>(Context<Cuda>(), alone, recipe, set, test_set, fold, how);
+    return accuracy_from_scratch<float, Cuda>(options.gpu(), alone, recipe, set, test_set, fold, how);
   }
 #endif
   dist::LocalCommunicator<Cpu> alone;

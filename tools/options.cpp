@@ -44,6 +44,12 @@ void add_work_options(CLI::App& command, CommonOptions& options) {
   command.add_option("--device", options.device, "where the work is done")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
+  command
+      .add_option("--maths", options.maths,
+                  "how --device cuda multiplies floats: exactly, on tensor cores with factors of 11 bits, or "
+                  "there with three products, nearly as exact as float32")
+      ->check(CLI::IsMember({"float32", "tf32", "3xtf32"}))
+      ->capture_default_str();
   command.add_option("--threads", options.threads, "threads of the host")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
@@ -52,6 +58,12 @@ void add_work_options(CLI::App& command, CommonOptions& options) {
                   "do the work N times after one warm-up, and report median_ms, min_ms and peak_memory_bytes")
       ->check(CLI::Range(1, 1000000))
       ->type_name("N");
+}
+
+void check_maths(const CommonOptions& options) {
+  require<UsageError>(options.device == Cuda::name || maths_named(options.maths) == Maths::float32,
+                      "--maths ", options.maths, " wants --device cuda; --device ", options.device,
+                      " multiplies in float32");
 }
 
 void add_preprocess_options(CLI::App& command, CommonOptions& options) {

@@ -26,6 +26,7 @@ inline constexpr double contrast_percentile = 99;
 /// What every command knows.
 struct CommonOptions {
   std::string device = "cpu";
+  std::string maths = "float32";
   int threads = default_threads();
   std::uint64_t seed = 1;
   bool json = false;
@@ -49,13 +50,17 @@ struct CommonOptions {
 
   /// The host with --threads, for what is always done there.
   [[nodiscard]] Context<Cpu> host() const { return Context<Cpu>(threads); }
+  /// A GPU with --maths. Throws DeviceError.
+  [[nodiscard]] Context<Cuda> gpu(int number = 0) const {
+    return Context<Cuda>(number).with(maths_named(maths));
+  }
 };
 
 /// What every command takes: --labels, --json, --quiet and --seed.
 void add_common_options(CLI::App& command, CommonOptions& options);
 /// --model, --prototxt, --output and what every command takes.
 void add_model_options(CLI::App& command, CommonOptions& options);
-/// --device, --threads and --repeat.
+/// --device, --maths, --threads and --repeat.
 void add_work_options(CLI::App& command, CommonOptions& options);
 /// --image or --input, and how a picture becomes an input.
 void add_input_options(CLI::App& command, CommonOptions& options);
@@ -80,6 +85,9 @@ void add_rule_options(CLI::App& command, RuleOptions& options);
 /// Whole numbers from `low` on, as CLI11 checks them.
 [[nodiscard]] CLI::Validator at_least(Index low);
 
+/// Throws UsageError when the device cannot multiply as --maths asks.
+void check_maths(const CommonOptions& options);
+
 /// Adds a command whose options are a `Specific` (a CommonOptions with more) and whose work is `run`.
 template <class Specific>
 CLI::App& add_command(CLI::App& program, Action& action, const std::string& name,
@@ -87,7 +95,12 @@ CLI::App& add_command(CLI::App& program, Action& action, const std::string& name
                       std::shared_ptr<Specific>& options) {
   options = std::make_shared<Specific>();
   CLI::App* command = program.add_subcommand(name, description);
-  command->callback([&action, run, kept = options] { action = [run, kept] { run(*kept); }; });
+  command->callback([&action, run, kept = options] {
+    action = [run, kept] {
+      check_maths(*kept);
+      run(*kept);
+    };
+  });
   return *command;
 }
 

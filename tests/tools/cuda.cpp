@@ -83,6 +83,39 @@ TEST_CASE("every command gives on the emulated device what it gives on the host"
   }
 }
 
+TEST_CASE("--maths float32 says what is done without it; the others stay near") {
+  const SmallWorld world;
+  std::vector<Tensor<float, Cpu>> arrays;
+  for (const std::string& maths :
+       {std::string(), std::string("float32"), std::string("tf32"), std::string("3xtf32")}) {
+    const std::string out = (world / ("maths" + maths + ".npy")).string();
+    std::vector<std::string> arguments{"run",      "--model", world.model(), "--image", world.picture(0),
+                                       "--layers", "fc",      "--device",    "cuda",    "--output",
+                                       out};
+    if (!maths.empty()) {
+      arguments.emplace_back("--maths");
+      arguments.push_back(maths);
+    }
+    const Run run = run_program(arguments, DECONV_EMULATED_TOOL);
+    INFO(run.err);
+    REQUIRE(run.status == 0);
+    arrays.push_back(io::read_npy<float>(out));
+  }
+  CHECK(std::equal(arrays[0].begin(), arrays[0].end(), arrays[1].begin()));
+  // Two convolutions and a product: factors rounded to 11 bits, and to 22.
+  const auto error = [&](std::size_t which) {
+    double size = 0, difference = 0;
+    for (Index i = 0; i < arrays[0].count(); ++i) {
+      const double value = static_cast<double>(arrays[0].data()[i]);
+      size += value * value;
+      difference += std::pow(static_cast<double>(arrays[which].data()[i]) - value, 2);
+    }
+    return std::sqrt(difference / size);
+  };
+  CHECK_FALSE(!(error(2) <= 3e-3));
+  CHECK_FALSE(!(error(3) <= 2e-6));
+}
+
 TEST_CASE("projections are written alike from the emulated device") {
   const SmallWorld world;
   std::vector<Tensor<float, Cpu>> arrays;
