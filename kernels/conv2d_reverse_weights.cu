@@ -1,6 +1,7 @@
 #include "conv2d_reverse_weights.cuh"
 
 #include "conv2d_launch.cuh"
+#include "deconv/ops/cuda/update_weights.hpp"
 #include "ordered_sums.hpp"
 
 namespace deconv::cuda {
@@ -36,12 +37,11 @@ struct StartWeightGradient {
   }
 };
 
-}  // namespace
-
+/// The gradient to `diff_weights`, or, without memory for it, the sums' parts to a step.
 template <class T>
-void conv2d_reverse_weights(const Context<Cuda>& context, TensorView<const T, Cuda> src,
-                            TensorView<const T, Cuda> diff_dst, const Conv2dParams& params,
-                            TensorView<T, Cuda> diff_weights, TileChoice wanted) {
+void weights_gradient(const Context<Cuda>& context, TensorView<const T, Cuda> src,
+                      TensorView<const T, Cuda> diff_dst, const Conv2dParams& params,
+                      TensorView<T, Cuda> diff_weights, TileChoice wanted, const WeightStep<T, Cuda>* step) {
   if (diff_weights.count() == 0) return;
   WeightGradient<T> g{};
   g.src = src.data();
@@ -79,13 +79,14 @@ void conv2d_reverse_weights(const Context<Cuda>& context, TensorView<const T, Cu
   // The kernel writes filters in nhwc; the sum of the parts turns them where nchw is wanted.
   const bool turns = diff_weights.layout() == Layout::nchw && params.window.taps() > 1 && g.src_group > 1;
   Tensor<float, Cuda> parts;
-  if (choice.splits > 1 || turns) {
+  if (choice.splits > 1 || turns || step != nullptr) {
     parts = context.make<float>({choice.splits, g.target.count});
     g.target.parts = parts.data();
   }
   g.target.fours = vector_aligned<4>(diff_weights.data(), columns);
   with_tile<T, true>(choice.tile, StartWeightGradient<T>{context, g, columns, fours});
   if (g.target.parts == nullptr) return;
+  if (step != nullptr) return add_parts_and_step<T>(context, parts.data(), choice.splits, *step);
   SumsTarget<T> sums;
   sums.dst = diff_weights.data();
   if (turns) {
@@ -95,10 +96,30 @@ void conv2d_reverse_weights(const Context<Cuda>& context, TensorView<const T, Cu
   add_parts<T>(context, parts.data(), choice.splits, g.target.count, sums);
 }
 
+}  // namespace
+
+template <class T>
+void conv2d_reverse_weights(const Context<Cuda>& context, TensorView<const T, Cuda> src,
+                            TensorView<const T, Cuda> diff_dst, const Conv2dParams& params,
+                            TensorView<T, Cuda> diff_weights, TileChoice wanted) {
+  weights_gradient<T>(context, src, diff_dst, params, diff_weights, wanted, nullptr);
+}
+
+template <class T>
+void conv2d_update_weights(const Context<Cuda>& context, TensorView<const T, Cuda> src,
+                           TensorView<const T, Cuda> diff_dst, const Conv2dParams& params,
+                           const WeightStep<T, Cuda>& step, TileChoice wanted) {
+  const TensorView<T, Cuda> nowhere(nullptr, step.weights.shape(), Layout::nhwc);
+  weights_gradient<T>(context, src, diff_dst, params, nowhere, wanted, &step);
+}
+
 #define DECONV_INSTANCE(T)                                                                 \
   template void conv2d_reverse_weights<T>(const Context<Cuda>&, TensorView<const T, Cuda>, \
                                           TensorView<const T, Cuda>, const Conv2dParams&,  \
-                                          TensorView<T, Cuda>, TileChoice);
+                                          TensorView<T, Cuda>, TileChoice);                \
+  template void conv2d_update_weights<T>(const Context<Cuda>&, TensorView<const T, Cuda>,  \
+                                         TensorView<const T, Cuda>, const Conv2dParams&,   \
+                                         const WeightStep<T, Cuda>&, TileChoice);
 DECONV_INSTANCE(float)
 DECONV_INSTANCE(half)
 DECONV_INSTANCE(bfloat16)

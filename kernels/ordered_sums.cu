@@ -4,6 +4,7 @@
 
 #include "common/launch.cuh"
 #include "deconv/ops/cuda/conv2d.hpp"
+#include "sgd_launch.cuh"
 
 namespace deconv::cuda {
 
@@ -12,6 +13,23 @@ void add_parts(const Context<Cuda>& context, const float* parts, int splits, Ind
                const SumsTarget<T>& target) {
   constexpr unsigned threads = 256;
   launch(context, &sum_parts<T>, grid_for(count, threads), threads, 0, parts, splits, count, target);
+}
+
+template <class T>
+void add_parts_and_step(const Context<Cuda>& context, const float* parts, int splits,
+                        const WeightStep<T, Cuda>& step) {
+  const Index count = step.weights.count();
+  if (count == 0) return;
+  const GradientOfParts<T> gradient{parts, count, splits};
+  const Index filters = step.weights[0];
+  const auto start = [&](const auto& rounded) {
+    start_sgd(context, step.sgd, gradient, step.velocity.data(), step.weights.data(), rounded, filters,
+              count / filters);
+  };
+  if constexpr (std::is_same_v<T, float>)
+    start(OnlyInPlace{});
+  else
+    start(AlsoRounded<T>{step.rounded.data(), vector_aligned<4>(step.rounded.data(), 0)});
 }
 
 template <class T>
@@ -30,8 +48,9 @@ void channel_sums(const Context<Cuda>& context, const T* src, Index pixels, Inde
   add_parts<T>(context, parts.data(), static_cast<int>(chunks), channels, target);
 }
 
-#define DECONV_INSTANCE(T)                                                                          \
-  template void add_parts<T>(const Context<Cuda>&, const float*, int, Index, const SumsTarget<T>&); \
+#define DECONV_INSTANCE(T)                                                                                  \
+  template void add_parts<T>(const Context<Cuda>&, const float*, int, Index, const SumsTarget<T>&);         \
+  template void add_parts_and_step<T>(const Context<Cuda>&, const float*, int, const WeightStep<T, Cuda>&); \
   template void channel_sums<T>(const Context<Cuda>&, const T*, Index, Index, T*);
 DECONV_INSTANCE(float)
 DECONV_INSTANCE(half)

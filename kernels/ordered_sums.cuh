@@ -29,6 +29,34 @@ __global__ void sum_parts(const float* parts, int splits, Index count, SumsTarge
   }
 }
 
+/// The sums as a gradient rounded to T, for the step of sgd_update.cuh. One part is taken as it is; the sum
+/// of several begins at +0 like sum_parts', which differs where all are -0.
+template <class T>
+struct GradientOfParts {
+  const float* parts;
+  Index count;
+  int splits;
+  template <int N>
+  [[nodiscard]] bool aligned(Index of) const noexcept {
+    return vector_aligned<N>(parts, of) && count % N == 0;
+  }
+  template <int N>
+  [[nodiscard]] __device__ Vector<float, N> load(Index at) const {
+    Vector<float, N> sums;
+#pragma unroll
+    for (int i = 0; i < N; ++i) sums.at[i] = splits == 1 ? -0.0f : 0.0f;
+#pragma unroll 4
+    for (int s = 0; s < splits; ++s) {
+      const Vector<float, N> part = load_vector<N>(parts + s * count + at);
+#pragma unroll
+      for (int i = 0; i < N; ++i) sums.at[i] += part.at[i];
+    }
+#pragma unroll
+    for (int i = 0; i < N; ++i) sums.at[i] = to_float(from_float<T>(sums.at[i]));
+    return sums;
+  }
+};
+
 /// parts[chunk][c] = sum over the chunk's pixels of src[pixel][c]. A block has 32 channels and 8 threads for
 /// each, which take every eighth pixel and add up in order. Bytes: src once.
 template <class T>

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "deconv/core/context.hpp"
+#include "deconv/ops/weight_step.hpp"
 
 // The last step of products whose sums were split; see ordered_sums.cuh.
 namespace deconv::cuda {
@@ -21,5 +22,12 @@ struct SumsTarget {
 template <class T>
 void add_parts(const Context<Cuda>& context, const float* parts, int splits, Index count,
                const SumsTarget<T>& target);
+
+/// The sums of `splits` >= 1 parts are a gradient of weights, rounded to T: takes the step for it, and keeps
+/// it nowhere. Bits of add_parts (for one part: of the part) and sgd_update. The step's tensors are laid out
+/// like the parts.
+template <class T>
+void add_parts_and_step(const Context<Cuda>& context, const float* parts, int splits,
+                        const WeightStep<T, Cuda>& step);
 
 }  // namespace deconv::cuda

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <string_view>
 
 #include "deconv/core/context.hpp"
 #include "deconv/ops/cuda/sgd_update.hpp"
@@ -14,6 +15,18 @@ template <class T>
 void sgd_update(const Context<Cpu>& context, const SgdParams& params, const T* gradient, T* velocity,
                 T* weights, Index filters, Index filter);
 }  // namespace cpu
+
+namespace detail {
+
+/// Throws ArgumentError unless all parameters are finite and not negative.
+inline void check_sgd(std::string_view what, const SgdParams& params) {
+  for (const float value :
+       {params.rate, params.momentum, params.decay, params.largest_rms, params.gradient_scale})
+    require<ArgumentError>(std::isfinite(value) && value >= 0, what,
+                           ": finite parameters that are not negative are wanted, met ", value);
+}
+
+}  // namespace detail
 
 /// velocity = momentum * velocity - rate * (gradient_scale * gradient + decay * weights), then weights +=
 /// velocity. With largest_rms > 0 each filter (index of the outermost axis) whose root mean square exceeds it
@@ -31,10 +44,7 @@ void sgd_update(const Context<D>& context, const SgdParams& params, Source<T, D>
   detail::check_alike(what, "gradient", weights, gradient);
   detail::check_alike(what, "velocity", weights, velocity);
   require<ShapeError>(weights.rank() >= 1, what, ": wants weights of rank 1 or more");
-  for (const float value :
-       {params.rate, params.momentum, params.decay, params.largest_rms, params.gradient_scale})
-    require<ArgumentError>(std::isfinite(value) && value >= 0, what,
-                           ": finite parameters that are not negative are wanted, met ", value);
+  detail::check_sgd(what, params);
   if (weights.count() == 0) return;
   const Index filters = weights[0], filter = weights.count() / filters;
   if constexpr (std::same_as<D, Cpu>)
