@@ -83,6 +83,14 @@ void release(int device, void* block) noexcept {
   if (before != device) cudaSetDevice(before);
 }
 
+void* allocate_pinned(std::size_t bytes) {
+  void* block = nullptr;
+  check(cudaHostAlloc(&block, bytes, cudaHostAllocPortable), "taking pinned host memory");
+  return block;
+}
+
+void release_pinned(void* block) noexcept { cudaFreeHost(block); }
+
 std::size_t free_memory(int device) {
   const CurrentDevice current(device);
   std::size_t free = 0, total = 0;
@@ -122,6 +130,38 @@ void copy_on_device(int device, Stream stream, void* dst, const void* src, std::
 void set_bytes(int device, Stream stream, void* dst, unsigned char value, std::size_t bytes) {
   const CurrentDevice current(device);
   check(cudaMemsetAsync(dst, value, bytes, stream), "setting GPU memory");
+}
+
+Event::Event(int device) : device_(device) {
+  const CurrentDevice current(device);
+  check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "making an event");
+}
+
+Event::Event(Event&& other) noexcept { *this = std::move(other); }
+
+Event& Event::operator=(Event&& other) noexcept {
+  std::swap(device_, other.device_);
+  std::swap(event_, other.event_);
+  return *this;
+}
+
+Event::~Event() {
+  if (event_ != nullptr) cudaEventDestroy(event_);
+}
+
+void Event::record(Stream stream) const {
+  const CurrentDevice current(device_);
+  check(cudaEventRecord(event_, stream), "recording an event");
+}
+
+void Event::hold(Stream stream) const {
+  const CurrentDevice current(device_);
+  check(cudaStreamWaitEvent(stream, event_, 0), "waiting for an event");
+}
+
+void Event::synchronise() const {
+  const CurrentDevice current(device_);
+  check(cudaEventSynchronize(event_), "waiting for the GPU");
 }
 
 Graph::Graph(Graph&& other) noexcept { *this = std::move(other); }

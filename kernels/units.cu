@@ -30,8 +30,20 @@ void write_elements(const Context<Cuda>& context, std::span<const Index> offsets
   }
 }
 
-#define DECONV_INSTANCE(T)                                                                    \
-  template void read_elements<T>(const Context<Cuda>&, const T*, std::span<const Index>, T*); \
+template <class T>
+void scatter_elements(const Context<Cuda>& context, const T* src, std::span<const Index> offsets, T* dst) {
+  for (std::size_t first = 0; first < offsets.size(); first += Places::most) {
+    const std::size_t count = std::min<std::size_t>(Places::most, offsets.size() - first);
+    Places places{};
+    std::copy_n(offsets.data() + first, count, places.offsets);
+    launch(context, &scatter_places<T>, 1, Places::most, 0, src + first, places, static_cast<int>(count),
+           dst);
+  }
+}
+
+#define DECONV_INSTANCE(T)                                                                       \
+  template void read_elements<T>(const Context<Cuda>&, const T*, std::span<const Index>, T*);    \
+  template void scatter_elements<T>(const Context<Cuda>&, const T*, std::span<const Index>, T*); \
   template void write_elements<T>(const Context<Cuda>&, std::span<const Index>, std::span<const T>, T*);
 DECONV_INSTANCE(float)
 DECONV_INSTANCE(half)

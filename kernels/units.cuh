@@ -25,6 +25,12 @@ __global__ void read_places(const T* src, const __grid_constant__ Places places,
 }
 
 template <class T>
+__global__ void scatter_places(const T* src, const __grid_constant__ Places places, int count, T* dst) {
+  const int i = static_cast<int>(threadIdx.x);
+  if (i < count) dst[places.offsets[i]] = src[i];
+}
+
+template <class T>
 __global__ void write_places(const __grid_constant__ PlacedValues<T> placed, int count, T* dst) {
   const int i = static_cast<int>(threadIdx.x);
   if (i >= count) return;

@@ -18,7 +18,7 @@ FeatureStream::FeatureStream(const CommonOptions& options, const LoadedModel& mo
       loader_(set, preprocess_, loading()) {
   stream_.next = [this]() -> const ImageBatch<float>* {
     tell_once();
-    batch_ = loader_.next();
+    before_last_ = std::exchange(batch_, loader_.next());
     if (!batch_) {
       // The activations of whole batches go back to the system before projections want memory of their own.
       model_.engine->release_memory();
@@ -78,11 +78,16 @@ std::function<void(std::string_view, std::int64_t, std::int64_t)> FeatureStream:
 }
 
 TensorView<const float, Cpu> FeatureStream::current(std::int64_t number) const {
-  const auto place = std::find(current_.numbers.begin(), current_.numbers.end(), number);
-  require<ArgumentError>(place != current_.numbers.end(), "image ", number, " is not in the batch");
-  const Shape& shape = current_.images.shape();
-  const Shape one{shape[1], shape[2], shape[3]};
-  return {current_.images.data() + (place - current_.numbers.begin()) * one.count(), one};
+  for (const auto* batch : {&batch_, &before_last_}) {
+    if (!batch->has_value()) continue;
+    const std::vector<Index>& numbers = (*batch)->indices;
+    const auto place = std::find(numbers.begin(), numbers.end(), number);
+    if (place == numbers.end()) continue;
+    const Shape& shape = (*batch)->images.shape();
+    const Shape one{shape[1], shape[2], shape[3]};
+    return {(*batch)->images.data() + (place - numbers.begin()) * one.count(), one};
+  }
+  raise<ArgumentError>("image ", number, " is not in the last two batches");
 }
 
 void FeatureStream::require_images() const {

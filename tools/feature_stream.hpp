@@ -28,7 +28,7 @@ class FeatureStream {
   /// A receiver for FeatureOptions::progress, which draws the bar.
   [[nodiscard]] std::function<void(std::string_view, std::int64_t, std::int64_t)> progress();
 
-  /// One image of the batch that is under way, [C, H, W]. Throws ArgumentError when it is not in it.
+  /// One image of the last two batches, [C, H, W]. Throws ArgumentError when it is not in them.
   [[nodiscard]] TensorView<const float, Cpu> current(std::int64_t number) const;
   /// Images that went by, and broken ones left out.
   [[nodiscard]] Index images() const noexcept { return images_; }
@@ -47,7 +47,7 @@ class FeatureStream {
   const io::Preprocess& preprocess_;
   std::optional<Progress> progress_;
   io::BatchLoader loader_;
-  std::optional<io::Batch> batch_;
+  std::optional<io::Batch> batch_, before_last_;
   ImageBatch<float> current_;
   ImageStream<float> stream_;
   Index images_ = 0;

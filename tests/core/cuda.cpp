@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "deconv/core/random.hpp"
+#include "deconv/core/recorded_work.hpp"
 #include "deconv/core/transfer.hpp"
+#include "deconv/core/upload_queue.hpp"
 #include "support/catch.hpp"
 #include "support/cuda_context.hpp"
 #if __has_include("simt/emulator.hpp")
@@ -63,6 +65,70 @@ TEST_CASE("a workspace lends a block again, and gives all of them back") {
   CHECK(gpu.workspace()->bytes_in_use() == 0);
   const auto again = gpu.make<float>({1000});
   CHECK(static_cast<const void*>(again.data()) == first);
+}
+
+TEST_CASE("uploads arrive in order, whatever their sizes, though their sources change at once") {
+  if (!test::cuda_context()) return;
+  const Context<Cuda> gpu(0);
+  UploadQueue<float> queue(gpu);
+  std::vector<Tensor<float, Cpu>> wanted;
+  std::vector<Tensor<float, Cuda>> met;
+  const auto start = [&](const Shape& shape, Layout layout) {
+    Tensor<float, Cpu> src(shape, layout);
+    fill_normal<float>(src, Random(wanted.size()), 0, 1);
+    wanted.push_back(src.clone());
+    queue.start(src.view());
+    std::fill(src.begin(), src.end(), -1.0f);
+  };
+  const auto finish = [&] {
+    const auto there = queue.take();
+    met.push_back(gpu.make<float>(there.shape(), there.layout()));
+    if (there.count() > 0)
+      cuda::copy_on_device(gpu.device(), gpu.stream(), met.back().data(), there.data(), there.bytes());
+    queue.finish();
+  };
+  CHECK_THROWS_AS(queue.take(), ArgumentError);
+  CHECK_THROWS_AS(queue.finish(), ArgumentError);
+  start({2, 3, 4, 5}, Layout::nhwc);
+  for (const Shape& shape : {Shape{1, 3, 2, 2}, Shape{4, 3, 4, 5}, Shape{3, 7, 5, 5}, Shape{0, 3, 4, 5},
+                             Shape{3, 7, 5, 5}, Shape{1, 1, 1, 1}}) {
+    start(shape, Layout::nchw);
+    CHECK(queue.size() == 2);
+    CHECK_THROWS_AS(queue.start(wanted.back().view()), ArgumentError);
+    finish();
+  }
+  finish();
+  CHECK(queue.size() == 0);
+  REQUIRE(met.size() == wanted.size());
+  for (std::size_t i = 0; i < met.size(); ++i) {
+    INFO(i);
+    const auto back = to_host(gpu, met[i].view());
+    REQUIRE(back.shape() == wanted[i].shape());
+    CHECK(back.layout() == wanted[i].layout());
+    CHECK(std::equal(back.begin(), back.end(), wanted[i].begin()));
+  }
+}
+
+TEST_CASE("recorded work runs again on what its input holds then") {
+  if (!test::cuda_context()) return;
+  const Context<Cuda> gpu(0);
+  auto input = gpu.make<float>({100});
+  cuda::set_bytes(gpu.device(), gpu.stream(), input.data(), 0, input.bytes());
+  RecordedWork work(gpu, [&](const Context<Cuda>& own) {
+    auto between = own.make<float>(input.shape()), result = own.make<float>(input.shape());
+    cuda::copy_on_device(own.device(), own.stream(), between.data(), input.data(), input.bytes());
+    cuda::copy_on_device(own.device(), own.stream(), result.data(), between.data(), input.bytes());
+    return result;
+  });
+  for (const std::uint64_t seed : {1u, 2u}) {
+    Tensor<float, Cpu> src({100});
+    fill_normal<float>(src, Random(seed), 0, 1);
+    transfer<float>(gpu, src.view(), input.view());
+    // What the recording passed through belongs to it, though nobody holds it.
+    const auto other = gpu.make<float>({100});
+    const auto met = to_host(gpu, work.run().view());
+    CHECK(std::equal(met.begin(), met.end(), src.begin()));
+  }
 }
 
 TEST_CASE("a graph that was never recorded cannot be launched") {

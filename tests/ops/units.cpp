@@ -73,6 +73,38 @@ TEST_CASE("units are read in their order") {
   }
 }
 
+TEST_CASE("units move from one tensor to another without a look at the host") {
+  for (const Shape& shape : shapes()) {
+    std::vector<Unit> units;  // each once: more than a kernel takes, where there are as many
+    const bool planes = shape.rank() == 4;
+    const Index height = planes ? shape[2] : 1, width = planes ? shape[3] : 1;
+    for (Index i = 0; i<shape.count(); i += shape.count()> 300 ? 2 : 1) {
+      const Index place = (i * 7 + 3) % shape.count();
+      const Unit unit{place / (shape[1] * height * width), place / (height * width) % shape[1],
+                      place / width % height, place % width};
+      if (std::find(units.begin(), units.end(), unit) == units.end()) units.push_back(unit);
+    }
+    check_op(declare_op(
+                 message("read_units and place_units ", shape), {{shape}}, {{shape}}, tolerance::exact,
+                 OnIntegers::exact,
+                 [&](const auto& in, const auto& out) {
+                   using T = typename std::decay_t<decltype(out[0])>::value_type;
+                   std::fill(out[0].begin(), out[0].end(), T(0));
+                   for (const Unit& unit : units)
+                     out[0].data()[detail::unit_offset(out[0], unit)] =
+                         in[0].data()[detail::unit_offset(in[0], unit)];
+                 },
+                 [&](const auto& context, const auto& in, const auto& out) {
+                   using T = typename std::decay_t<decltype(out[0])>::value_type;
+                   using D = DeviceOf<decltype(context)>;
+                   auto values = context.template make<T>({static_cast<Index>(units.size())});
+                   read_units<T, D>(context, in[0], units, values.view());
+                   place_units<T, D>(context, units, std::as_const(values).view(), out[0]);
+                 }),
+             0.1);
+  }
+}
+
 TEST_CASE("units that a tensor does not have are named") {
   const Context<Cpu> context(1);
   Tensor<float, Cpu> tensor({1, 2, 3, 4}), vector({2});

@@ -13,6 +13,8 @@
 #include "deconv/core/transfer.hpp"
 #include "deconv/nn/reverse.hpp"
 #include "deconv/nn/score_tensor.hpp"
+#include "deconv/ops/units.hpp"
+#include "deconv/ops/weighted_maps.hpp"
 
 // Where in the image a class is seen: gradient-weighted class activation maps.
 // Source: Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
@@ -71,15 +73,14 @@ struct ClassActivationMap {
 
 namespace detail {
 
-/// The class of an image: the given one, or the one with the highest score, ties to the first.
+inline void check_class(Index chosen, Index classes) {
+  require<ArgumentError>(chosen >= 0 && chosen < classes, "class ", chosen, " of a network with ", classes,
+                         " classes (0 to ", classes - 1, ")");
+}
+
+/// The class with the highest score of an image, ties to the first.
 template <class T>
-Index class_of(TensorView<const T, Cpu> scores, Index image, Index classes, std::span<const Index> given) {
-  if (!given.empty()) {
-    const Index chosen = given.size() == 1 ? given[0] : given[static_cast<std::size_t>(image)];
-    require<ArgumentError>(chosen >= 0 && chosen < classes, "class ", chosen, " of a network with ", classes,
-                           " classes (0 to ", classes - 1, ")");
-    return chosen;
-  }
+Index best_class(TensorView<const T, Cpu> scores, Index image, Index classes) {
   const T* row = scores.data() + image * classes;
   return std::max_element(row, row + classes) - row;
 }
@@ -115,6 +116,68 @@ template <class T, Device D>
   return forward;
 }
 
+/// Class-activation maps of all images of a trace, on the device.
+template <class T, Device D>
+struct DeviceClassActivationMaps {
+  std::string layer;           ///< the layer that they were taken at
+  std::vector<Index> classes;  ///< of each image
+  Tensor<T, D> scores;         ///< N: the classes' scores before softmax
+  Tensor<T, D> weights;        ///< N x K: the mean over the positions of the score's gradient
+  Tensor<T, D> maps;           ///< N x H x W of the layer: max(sum of weights * maps, 0), not normalised
+};
+
+/// class_activation_maps() whose results stay on the device: nothing waits and nothing is copied to or from
+/// the host, so that the work may be recorded. The classes are given: to take the highest score's the host
+/// must see the scores first. The values have the same bits as class_activation_maps()'s. Throws as it does;
+/// ArgumentError without classes.
+template <class T, Device D>
+DeviceClassActivationMaps<T, D> class_activation_maps_on_device(const Network<T, D>& network,
+                                                                const Context<D>& context,
+                                                                const Trace<T, D>& trace,
+                                                                const ClassActivationMapOptions& options) {
+  const Topology& topology = network.topology();
+  const std::string score = score_tensor(topology);
+  std::vector<Shape> shapes;
+  for (std::size_t t = 0; t < topology.tensor_count(); ++t) shapes.push_back(trace.shape(t));
+  DeviceClassActivationMaps<T, D> result;
+  result.layer = options.layer.empty() ? last_spatial_layer(topology, shapes, score) : options.layer;
+  const Index images = trace.images();
+  require<ArgumentError>(
+      options.classes.size() == 1 ||
+          (!options.classes.empty() && static_cast<Index>(options.classes.size()) == images),
+      "class activation maps of ", images, " images want one class or ", images, ", met ",
+      options.classes.size());
+  const Shape& plane = trace.shape(result.layer);
+  require<ArgumentError>(plane.rank() == 4, "layer ", quoted(result.layer), " of shape ", plane,
+                         " has no planes to make a class activation map of");
+  const Shape& score_shape = trace.shape(score);
+  require<ArgumentError>(images > 0 && score_shape[0] == images, "scores ", quoted(score), " of shape ",
+                         score_shape, " are not one row an image");
+  const Index classes = score_shape.count() / images;
+  std::vector<Unit> chosen;
+  for (Index n = 0; n < images; ++n) {
+    const Index one = options.classes[options.classes.size() == 1 ? 0 : static_cast<std::size_t>(n)];
+    detail::check_class(one, classes);
+    result.classes.push_back(one);
+    chosen.push_back({n, one, 0, 0});
+  }
+  // Scores of any rank as one row an image.
+  auto scores = trace.activation(context, score);
+  const Shape rows{images, classes};
+  result.scores = context.template make<T>({images});
+  read_units<T, D>(context, TensorView<const T, D>(scores.data(), rows), chosen, result.scores.view());
+  auto signal = context.template make<T>(score_shape);
+  place_units<T>(context, chosen, std::vector<T>(chosen.size(), static_cast<T>(1.0f)),
+                 TensorView<T, D>(signal.data(), rows));
+  const auto gradient =
+      reverse<T, D>(network, context, trace, score, signal.view(), result.layer, ReverseOptions::gradient());
+  const auto maps = trace.activation(context, result.layer);
+  result.weights = context.template make<T>({images, plane[1]});
+  result.maps = context.template make<T>({images, plane[2], plane[3]});
+  gradient_weighted_maps<T>(context, maps, gradient, result.weights.view(), result.maps.view());
+  return result;
+}
+
 /// The Grad-CAM of every image of the trace: how much each position of a layer's maps speaks for a class. The
 /// score's gradient with respect to the layer's activations is averaged over the positions to one weight a
 /// map; the weighted sum of the maps is rectified. The trace holds the layer, the scores and what a gradient
@@ -125,56 +188,27 @@ template <class T, Device D>
 std::vector<ClassActivationMap<T>> class_activation_maps(const Network<T, D>& network,
                                                          const Context<D>& context, const Trace<T, D>& trace,
                                                          const ClassActivationMapOptions& options = {}) {
-  const Topology& topology = network.topology();
-  const std::string score = score_tensor(topology);
-  std::vector<Shape> shapes;
-  for (std::size_t t = 0; t < topology.tensor_count(); ++t) shapes.push_back(trace.shape(t));
-  const std::string layer =
-      options.layer.empty() ? last_spatial_layer(topology, shapes, score) : options.layer;
-  const Index images = trace.images();
-  require<ArgumentError>(options.classes.size() <= 1 || static_cast<Index>(options.classes.size()) == images,
-                         "class activation maps of ", images, " images want one class or ", images, ", met ",
-                         options.classes.size());
-  const Shape& plane = trace.shape(layer);
-  require<ArgumentError>(plane.rank() == 4, "layer ", quoted(layer), " of shape ", plane,
-                         " has no planes to make a class activation map of");
-  const auto scores = detail::activation_on_host(context, trace, score);
-  require<ArgumentError>(images > 0 && scores.shape()[0] == images, "scores ", quoted(score), " of shape ",
-                         scores.shape(), " are not one row an image");
-  const Index classes = scores.count() / images;
-
-  std::vector<ClassActivationMap<T>> results(static_cast<std::size_t>(images));
-  auto signal = Tensor<T, Cpu>::filled(scores.shape(), T(0));
-  for (Index n = 0; n < images; ++n) {
-    auto& result = results[static_cast<std::size_t>(n)];
-    result.layer = layer;
-    result.class_index = detail::class_of<T>(scores.view(), n, classes, options.classes);
-    result.score = scores.data()[n * classes + result.class_index];
-    signal.data()[n * classes + result.class_index] = T(1);
+  ClassActivationMapOptions given = options;
+  if (given.classes.empty()) {
+    const auto scores = detail::activation_on_host(context, trace, score_tensor(network.topology()));
+    const Index images = trace.images(), classes = images == 0 ? 0 : scores.count() / images;
+    for (Index n = 0; n < images; ++n)
+      given.classes.push_back(detail::best_class<T>(scores.view(), n, classes));
   }
-  const auto gradient =
-      to_host(context, reverse<T, D>(network, context, trace, score, to_device(context, signal.view()).view(),
-                                     layer, ReverseOptions::gradient())
-                           .view());
-  const auto maps = detail::activation_on_host(context, trace, layer);
-  const Index channels = plane[1], height = plane[2], width = plane[3], positions = height * width;
-  for (Index n = 0; n < images; ++n) {
-    auto& result = results[static_cast<std::size_t>(n)];
-    result.weights = Tensor<T, Cpu>({channels});
-    result.map = Tensor<T, Cpu>({height, width});
-    std::vector<double> sum(static_cast<std::size_t>(positions), 0.0);
-    for (Index k = 0; k < channels; ++k) {
-      const T* slope = gradient.data() + (n * channels + k) * positions;
-      double weight = 0;
-      for (Index i = 0; i < positions; ++i) weight += static_cast<double>(slope[i]);
-      weight /= static_cast<double>(positions);
-      result.weights.data()[k] = static_cast<T>(weight);
-      for (Index y = 0; y < height; ++y)
-        for (Index x = 0; x < width; ++x)
-          sum[static_cast<std::size_t>(y * width + x)] += weight * static_cast<double>(maps(n, k, y, x));
-    }
-    for (Index i = 0; i < positions; ++i)
-      result.map.data()[i] = static_cast<T>(std::max(sum[static_cast<std::size_t>(i)], 0.0));
+  const auto there = class_activation_maps_on_device<T, D>(network, context, trace, given);
+  const auto scores = to_host(context, there.scores.view()), weights = to_host(context, there.weights.view()),
+             maps = to_host(context, there.maps.view());
+  std::vector<ClassActivationMap<T>> results(there.classes.size());
+  for (std::size_t n = 0; n < results.size(); ++n) {
+    const auto row = static_cast<Index>(n);
+    auto& result = results[n];
+    result.layer = there.layer;
+    result.class_index = there.classes[n];
+    result.score = scores.data()[row];
+    result.weights = Tensor<T, Cpu>({weights[1]});
+    std::copy_n(weights.data() + row * weights[1], weights[1], result.weights.data());
+    result.map = Tensor<T, Cpu>({maps[1], maps[2]});
+    std::copy_n(maps.data() + row * result.map.count(), result.map.count(), result.map.data());
   }
   return results;
 }

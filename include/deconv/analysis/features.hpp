@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "deconv/analysis/batch_passes.hpp"
 #include "deconv/analysis/projection.hpp"
 #include "deconv/analysis/top_activations.hpp"
 #include "deconv/core/transfer.hpp"
@@ -25,22 +26,6 @@ struct Feature {
   std::vector<Projection<T>> projections;  ///< in the hits' order
 };
 
-/// Images of a data set in order, as the network wants them.
-template <class T>
-struct ImageBatch {
-  TensorView<const T, Cpu> images;  ///< N x C x H x W
-  std::vector<std::int64_t> numbers;
-};
-
-/// Where features() gets its images from.
-template <class T>
-struct ImageStream {
-  /// The next batch, valid until the next call; null at the end.
-  std::function<const ImageBatch<T>*()> next;
-  /// One image again, 1 x C x H x W.
-  std::function<Tensor<T, Cpu>(std::int64_t number)> again;
-};
-
 struct FeatureOptions {
   std::size_t top = 9;
   ProjectionOptions projection;
@@ -52,7 +37,8 @@ struct FeatureOptions {
   /// Told after each batch and each group of projections: units of work done and in all (0: not known), and
   /// the phase's name.
   std::function<void(std::string_view phase, std::int64_t done, std::int64_t total)> progress;
-  /// Told when an image is no longer, or not yet, in any hit: its picture need not be kept.
+  /// Told when an image is no longer, or not yet, in any hit: its picture need not be kept. An image of
+  /// which it is told true is one of the last two batches that the stream gave.
   std::function<void(std::int64_t number, bool in_use)> image_use;
 };
 
@@ -74,12 +60,7 @@ class FeatureRun {
         forward_(top_.forward_options(options.projection.reverse)) {}
 
   void run() {
-    std::int64_t done = 0;
-    while (const ImageBatch<T>* batch = stream_.next()) {
-      take_in(*batch);
-      done += static_cast<std::int64_t>(batch->numbers.size());
-      if (options_.progress) options_.progress("images", done, 0);
-    }
+    take_in_all();
     std::int64_t total = 0, projected = 0;
     for (std::size_t s = 0; s < top_.selections().size(); ++s)
       for (std::size_t k = 0; k < top_.selections()[s].maps.size(); ++k)
@@ -88,9 +69,18 @@ class FeatureRun {
   }
 
  private:
-  void take_in(const ImageBatch<T>& batch) {
-    const auto trace = forward(batch.images);
-    for (const std::int64_t gone : top_.add(context_, trace, batch.numbers)) {
+  void take_in_all() {
+    BatchPasses<T, D> passes(network_, context_, stream_, top_, forward_);
+    std::int64_t done = 0;
+    while (const BatchPass<T, D>* pass = passes.next()) {
+      take_in(*pass);
+      done += static_cast<std::int64_t>(pass->numbers.size());
+      if (options_.progress) options_.progress("images", done, 0);
+    }
+  }
+
+  void take_in(const BatchPass<T, D>& batch) {
+    for (const std::int64_t gone : top_.add(context_, *batch.maxima, batch.numbers)) {
       const auto state = states_.find(gone);
       if (state != states_.end()) {
         held_bytes_ -= state->second->bytes();
@@ -103,17 +93,10 @@ class FeatureRun {
       if (top_.uses(number) == 0) continue;
       if (options_.image_use) options_.image_use(number, true);
       if (held_bytes_ >= options_.state_bytes) continue;
-      auto state = state_of(trace, static_cast<Index>(n));
+      auto state = state_of(*batch.trace, static_cast<Index>(n));
       held_bytes_ += state->bytes();
       states_.emplace(number, std::move(state));
     }
-  }
-
-  Trace<T, D> forward(TensorView<const T, Cpu> images) const {
-    if constexpr (std::same_as<D, Cpu>)
-      return network_.forward(context_, images, forward_);
-    else
-      return network_.forward(context_, to_device(context_, images), forward_);
   }
 
   using State = std::shared_ptr<const Trace<T, D>>;
@@ -125,8 +108,8 @@ class FeatureRun {
 
   State state_for(std::int64_t number) const {
     if (const auto found = states_.find(number); found != states_.end()) return found->second;
-    const auto image = stream_.again(number);
-    return state_of(forward(image.view()), 0);
+    const auto image = to_device(context_, stream_.again(number).view());
+    return state_of(network_.forward(context_, image.view(), forward_), 0);
   }
 
   /// Maps of one layer go down in groups, so that passes are full and results stay bounded.
@@ -173,9 +156,10 @@ class FeatureRun {
 
 /// The paper's Fig. 2 for any network and data set: finds the strongest activations of the chosen maps over
 /// the stream, one unit an image, and projects each to the input. Features are handed to `emit` one by one,
-/// selection by selection, map by map. Memory is bounded by the options, whatever the number of images.
-/// Throws ArgumentError, ShapeError. Cost: one forward pass an image up to the deepest layer, and a windowed
-/// projection a hit. Source: Zeiler and Fergus 2013, section 4.1.
+/// selection by selection, map by map. On a GPU the next batch is decoded and copied while one is computed,
+/// and passes over batches of one shape are a recorded CUDA graph. Memory is bounded by the options, whatever
+/// the number of images. Throws ArgumentError, ShapeError. Cost: one forward pass an image up to the deepest
+/// layer, and a windowed projection a hit. Source: Zeiler and Fergus 2013, section 4.1.
 template <class T, Device D>
 void features(const Network<T, D>& network, const Context<D>& context, std::vector<MapSelection> selections,
               const ImageStream<T>& stream, const std::function<void(Feature<T>)>& emit,

@@ -127,6 +127,76 @@ void take_pixels(const Context<D>& context, const Tensor<T, D>& pixels, std::spa
   }
 }
 
+/// The way from a layer down to the graph's first input, for units of that layer.
+template <class T, Device D>
+class ProjectionWay {
+ public:
+  ProjectionWay(const Network<T, D>& network, const std::string& layer, const Trace<T, D>& like,
+                const ProjectionOptions& options)
+      : network_(network),
+        layer_(layer),
+        options_(options),
+        seed_(network.topology().find(layer)),
+        input_(network.topology().input(0)) {
+    for (std::size_t t = 0; t < network.topology().tensor_count(); ++t)
+      shapes_.push_back(like.shape(t).with(0, 1));
+    regions_ = reverse_regions(network, shapes_, seed_, {input_}, options.reverse, options.windows);
+    require<ArgumentError>(regions_[input_].wanted, "layer ", quoted(layer), " does not depend on the input");
+    require<ShapeError>(shapes_[input_].rank() == 4, "projections want images N,C,H,W as input, met ",
+                        shapes_[input_]);
+  }
+
+  [[nodiscard]] std::size_t seed() const noexcept { return seed_; }
+  /// Units that go down together.
+  [[nodiscard]] std::size_t units_a_pass(std::size_t left) const {
+    return std::min(units_per_chunk(shapes_, regions_, sizeof(T), options_.chunk_bytes),
+                    std::bit_floor(left));
+  }
+  /// A unit's receptive field in input pixels, or the whole input.
+  [[nodiscard]] PlaneBox box(const Unit& unit) const {
+    const ReverseRegion& region = regions_[input_];
+    const Index top = region.whole ? 0 : region.top(unit.y), left = region.whole ? 0 : region.left(unit.x);
+    return {top, left, top + pixels_shape()[1], left + pixels_shape()[2]};
+  }
+  /// C x height x width of every unit's pixels.
+  [[nodiscard]] Shape pixels_shape() const {
+    const ReverseRegion& region = regions_[input_];
+    const Shape& plane = shapes_[input_];
+    return {plane[1], region.whole ? plane[2] : region.height, region.whole ? plane[3] : region.width};
+  }
+
+  /// The signal that arrives at the input, a row a unit, in the working layout. `place(places, signal)` sets
+  /// the units at `places` of the otherwise empty signal. Nothing waits unless it does.
+  template <class Place>
+  [[nodiscard]] Tensor<T, D> down(const Context<D>& context, std::span<const TracedUnit<T, D>> units,
+                                  const Place& place) const {
+    std::vector<ReverseRow<T, D>> rows;
+    std::vector<Unit> places;
+    for (std::size_t i = 0; i < units.size(); ++i) {
+      const Unit& unit = units[i].unit;
+      check_unit(units[i].trace->shape(seed_), unit, layer_);
+      rows.push_back({units[i].trace, unit.image, unit.y, unit.x});
+      const bool whole = regions_[seed_].whole;
+      places.push_back({static_cast<Index>(i), unit.map, whole ? unit.y : 0, whole ? unit.x : 0});
+    }
+    ReverseRun<T, D> run(network_, context, options_.reverse, rows, regions_);
+    const Shape seed_shape = run.signal_shape(seed_);
+    auto signal = context.template make<T>(seed_shape, working_layout<D>(seed_shape));
+    place(places, signal.view());
+    run.seed(seed_, std::move(signal));
+    run.run();
+    return run.take(input_);
+  }
+
+ private:
+  const Network<T, D>& network_;
+  const std::string& layer_;
+  const ProjectionOptions& options_;
+  std::size_t seed_, input_;
+  std::vector<Shape> shapes_;
+  std::vector<ReverseRegion> regions_;
+};
+
 }  // namespace detail
 
 /// Projects units of one layer down to the graph's first input, each by itself: all other activations of the
@@ -142,56 +212,26 @@ std::vector<Projection<T>> project(const Network<T, D>& network, const Context<D
                                    const ProjectionOptions& options = {}) {
   std::vector<Projection<T>> results(units.size());
   if (units.empty()) return results;
-  const Topology& topology = network.topology();
-  const std::size_t seed = topology.find(layer), input = topology.input(0);
-  const Trace<T, D>& first = *units.front().trace;
-  std::vector<Shape> shapes;
-  for (std::size_t t = 0; t < topology.tensor_count(); ++t) shapes.push_back(first.shape(t).with(0, 1));
-  const auto regions = reverse_regions(network, shapes, seed, {input}, options.reverse, options.windows);
-  require<ArgumentError>(regions[input].wanted, "layer ", quoted(layer), " does not depend on the input");
-  require<ShapeError>(shapes[input].rank() == 4, "projections want images N,C,H,W as input, met ",
-                      shapes[input]);
-
-  const std::size_t chunk = detail::units_per_chunk(shapes, regions, sizeof(T), options.chunk_bytes);
+  const detail::ProjectionWay<T, D> way(network, layer, *units.front().trace, options);
   for (std::size_t begin = 0; begin < units.size();) {
-    const std::size_t count = std::min(chunk, std::bit_floor(units.size() - begin));
-    std::vector<ReverseRow<T, D>> rows;
-    for (std::size_t u = begin; u < begin + count; ++u) {
-      detail::check_unit(units[u].trace->shape(seed), units[u].unit, layer);
-      rows.push_back({units[u].trace, units[u].unit.image, units[u].unit.y, units[u].unit.x});
-    }
-    detail::ReverseRun<T, D> run(network, context, options.reverse, rows, regions);
-    const auto chosen = units.subspan(begin, count);
-    const auto activations = detail::activations_of<T, D>(network, context, seed, chosen);
-    std::vector<Unit> places;
+    const auto chosen = units.subspan(begin, way.units_a_pass(units.size() - begin));
+    for (const auto& unit : chosen) detail::check_unit(unit.trace->shape(way.seed()), unit.unit, layer);
+    const auto activations = detail::activations_of<T, D>(network, context, way.seed(), chosen);
     std::vector<T> values;
-    for (std::size_t i = 0; i < count; ++i) {
-      const Unit& unit = chosen[i].unit;
-      const bool whole = regions[seed].whole;
-      places.push_back({static_cast<Index>(i), unit.map, whole ? unit.y : 0, whole ? unit.x : 0});
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
       values.push_back(options.seed_value == SeedValue::one ? T(1) : activations[i]);
-      results[begin + i].unit = unit;
-      results[begin + i].activation = activations[i];
-    }
-    const Shape seed_shape = run.signal_shape(seed);
-    auto signal = context.template make<T>(seed_shape, detail::working_layout<D>(seed_shape));
-    place_units<T>(context, places, values, signal.view());
-    run.seed(seed, std::move(signal));
-    run.run();
-    const Tensor<T, D> pixels = run.take(input);
-    const Shape& plane = shapes[input];
-    const ReverseRegion& region = regions[input];
-    for (std::size_t i = 0; i < count; ++i) {
       Projection<T>& result = results[begin + i];
-      const Index top = region.whole ? 0 : region.top(result.unit.y),
-                  left = region.whole ? 0 : region.left(result.unit.x);
-      const Index height = region.whole ? plane[2] : region.height,
-                  width = region.whole ? plane[3] : region.width;
-      result.box = {top, left, top + height, left + width};
-      result.pixels = Tensor<T, Cpu>({plane[1], height, width});
+      result.unit = chosen[i].unit;
+      result.activation = activations[i];
+      result.box = way.box(result.unit);
+      result.pixels = Tensor<T, Cpu>(way.pixels_shape());
     }
-    detail::take_pixels<T, D>(context, pixels, std::span(results).subspan(begin, count));
-    begin += count;
+    const Tensor<T, D> pixels =
+        way.down(context, chosen, [&](std::span<const Unit> places, TensorView<T, D> signal) {
+          place_units<T>(context, places, values, signal);
+        });
+    detail::take_pixels<T, D>(context, pixels, std::span(results).subspan(begin, chosen.size()));
+    begin += chosen.size();
   }
   return results;
 }

@@ -35,6 +35,14 @@ struct Hit {
   }
 };
 
+/// The strongest unit of each chosen map in each image of a batch, on the device: one a selection.
+template <class T, Device D>
+struct MapMaxima {
+  Tensor<T, D> values;             ///< N x maps
+  Tensor<std::int32_t, D> places;  ///< N x maps: y * width + x
+  Index width = 1;                 ///< of the layer's planes
+};
+
 /// The strongest activations of chosen feature maps over a stream of images, one unit an image (Fig. 2 takes
 /// nine). Memory is that of the hits alone, however many images go by. Source: Zeiler and Fergus 2013,
 /// section 4 and figure 2.
@@ -86,9 +94,34 @@ class TopActivations {
                                 std::span<const std::int64_t> images) {
     require<ArgumentError>(static_cast<Index>(images.size()) == trace.images(), "the trace has ",
                            trace.images(), " images, met ", images.size(), " numbers");
+    return add(context, maxima(context, trace), images);
+  }
+
+  /// What add() looks at in a trace, put on the context's stream: nothing waits, and it may be recorded.
+  /// Throws as add().
+  [[nodiscard]] std::vector<MapMaxima<T, D>> maxima(const Context<D>& context,
+                                                    const Trace<T, D>& trace) const {
+    std::vector<MapMaxima<T, D>> all;
+    for (const MapSelection& selection : selections_) {
+      const auto view = trace.view(selection.layer);
+      const Shape shape{view[0], static_cast<Index>(selection.maps.size())};
+      all.push_back({context.template make<T>(shape), context.template make<std::int32_t>(shape),
+                     view.rank() == 4 ? view[3] : 1});
+      map_maxima<T>(context, view, selection.maps, all.back().values.view(), all.back().places.view());
+    }
+    return all;
+  }
+  /// add() with maxima() of the batch; from a GPU it waits for the stream. Throws ArgumentError unless there
+  /// is a number an image.
+  std::vector<std::int64_t> add(const Context<D>& context, const std::vector<MapMaxima<T, D>>& batch,
+                                std::span<const std::int64_t> images) {
+    require<ArgumentError>(batch.size() == selections_.size(), "maxima of ", selections_.size(),
+                           " selections wanted, met ", batch.size());
     std::vector<std::int64_t> fallen;
     for (std::size_t s = 0; s < selections_.size(); ++s) {
-      const auto best = maxima(context, trace.view(selections_[s].layer), selections_[s].maps);
+      const auto best = on_host(context, batch[s]);
+      require<ArgumentError>(best.size() == images.size() * selections_[s].maps.size(),
+                             "maxima of one image a number wanted, met ", images.size(), " numbers");
       const std::size_t maps = selections_[s].maps.size();
       for (std::size_t i = 0; i < best.size(); ++i) {
         Hit<T> hit = best[i];
@@ -102,16 +135,11 @@ class TopActivations {
 
  private:
   /// The strongest unit of each map in each image, image by image; the images' numbers are left open.
-  static std::vector<Hit<T>> maxima(const Context<D>& context, TensorView<const T, D> view,
-                                    std::span<const Index> maps) {
-    const Shape shape{view[0], static_cast<Index>(maps.size())};
-    auto values = context.template make<T>(shape);
-    auto places = context.template make<std::int32_t>(shape);
-    map_maxima<T>(context, view, maps, values.view(), places.view());
-    const auto host_values = to_host(context, values.view());
-    const auto host_places = to_host(context, places.view());
-    const Index width = view.rank() == 4 ? view[3] : 1;
-    std::vector<Hit<T>> hits(static_cast<std::size_t>(shape.count()));
+  static std::vector<Hit<T>> on_host(const Context<D>& context, const MapMaxima<T, D>& maxima) {
+    const auto host_values = to_host(context, maxima.values.view());
+    const auto host_places = to_host(context, maxima.places.view());
+    const Index width = maxima.width;
+    std::vector<Hit<T>> hits(static_cast<std::size_t>(host_values.count()));
     for (std::size_t i = 0; i < hits.size(); ++i) {
       const Index place = host_places.data()[i];
       hits[i] = {0, place / width, place % width, host_values.data()[i]};

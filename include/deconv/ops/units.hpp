@@ -62,6 +62,20 @@ template <class T, Device D>
   return values;
 }
 
+/// The same into a tensor of one value a unit, which may stay on a GPU: nothing waits. Throws ShapeError.
+template <class T, Device D>
+void read_units(const Context<D>& context, std::type_identity_t<TensorView<const T, D>> src,
+                std::span<const Unit> units, TensorView<T, D> dst) {
+  detail::check_units("read_units", src.shape(), units);
+  require<ShapeError>(static_cast<Index>(units.size()) == dst.count(), "read_units: ", units.size(),
+                      " units and ", dst.count(), " values");
+  const auto offsets = detail::unit_offsets(src, units);
+  if constexpr (std::same_as<D, Cpu>)
+    for (std::size_t i = 0; i < units.size(); ++i) dst.data()[i] = src.data()[offsets[i]];
+  else
+    cuda::read_elements<T>(context, src.data(), offsets, dst.data());
+}
+
 /// dst = 0 but for the given units, which take the given values; of two values for one unit the last. dst N x
 /// C x H x W (either layout) or N x C. Throws ShapeError. Bytes: dst once.
 template <class T, Device D>
@@ -77,6 +91,23 @@ void place_units(const Context<D>& context, std::span<const Unit> units, std::sp
   } else {
     if (dst.count() > 0) cuda::set_bytes(context.device(), context.stream(), dst.data(), 0, dst.bytes());
     cuda::write_elements<T>(context, offsets, values, dst.data());
+  }
+}
+
+/// The same with the values in a tensor of the context's device, one a unit. The units must differ. Throws
+/// ShapeError.
+template <class T, Device D>
+void place_units(const Context<D>& context, std::span<const Unit> units,
+                 std::type_identity_t<TensorView<const T, D>> values, TensorView<T, D> dst) {
+  detail::check_units("place_units", dst.shape(), units);
+  require<ShapeError>(static_cast<Index>(units.size()) == values.count(), "place_units: ", units.size(),
+                      " units and ", values.count(), " values");
+  const auto offsets = detail::unit_offsets(dst, units);
+  if constexpr (std::same_as<D, Cpu>) {
+    place_units<T>(context, units, std::span<const T>(values.data(), units.size()), dst);
+  } else {
+    if (dst.count() > 0) cuda::set_bytes(context.device(), context.stream(), dst.data(), 0, dst.bytes());
+    cuda::scatter_elements<T>(context, values.data(), offsets, dst.data());
   }
 }
 

@@ -8,6 +8,7 @@
 
 struct CUstream_st;
 struct CUgraphExec_st;
+struct CUevent_st;
 
 namespace deconv::cuda {
 
@@ -34,6 +35,9 @@ void check_device(int device);
 [[nodiscard]] void* allocate(int device, std::size_t bytes);
 /// Waits for the work that uses the block.
 void release(int device, void* block) noexcept;
+/// Host memory that GPUs copy from and to by themselves, while the host goes on. Throws DeviceError.
+[[nodiscard]] void* allocate_pinned(std::size_t bytes);
+void release_pinned(void* block) noexcept;
 /// Bytes of a device's memory that nobody has taken.
 [[nodiscard]] std::size_t free_memory(int device);
 
@@ -52,6 +56,29 @@ void copy_to_host(int device, Stream stream, void* dst, const void* src, std::si
 void copy_on_device(int device, Stream stream, void* dst, const void* src, std::size_t bytes);
 /// Sets every byte, in the stream's order. Throws DeviceError.
 void set_bytes(int device, Stream stream, void* dst, unsigned char value, std::size_t bytes);
+
+/// A place in the work of a stream, for others to wait for. Move-only.
+class Event {
+ public:
+  Event() = default;
+  /// Throws DeviceError.
+  explicit Event(int device);
+  Event(Event&& other) noexcept;
+  Event& operator=(Event&& other) noexcept;
+  ~Event();
+
+  /// Marks what was put on the stream so far, in place of an earlier mark. Throws DeviceError.
+  void record(Stream stream) const;
+  /// What is put on the stream from here on waits for the marked work; without a mark for nothing. The host
+  /// does not wait. Throws DeviceError.
+  void hold(Stream stream) const;
+  /// The host waits for the marked work. Throws DeviceError.
+  void synchronise() const;
+
+ private:
+  int device_ = 0;
+  CUevent_st* event_ = nullptr;
+};
 
 /// Work recorded from a stream, to be put on it again with one call. Move-only.
 class Graph {

@@ -14,5 +14,8 @@ void read_elements(const Context<Cuda>& context, const T* src, std::span<const I
 template <class T>
 void write_elements(const Context<Cuda>& context, std::span<const Index> offsets, std::span<const T> values,
                     T* dst);
+/// dst[offsets[i]] = src[i]; the places differ.
+template <class T>
+void scatter_elements(const Context<Cuda>& context, const T* src, std::span<const Index> offsets, T* dst);
 
 }  // namespace deconv::cuda
