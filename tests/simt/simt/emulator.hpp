@@ -18,8 +18,11 @@ enum class Mistake {
   out_of_bounds,     ///< an access outside every allocation
   misaligned,
   deadlock,
-  accumulators,  ///< registers of a warpgroup's product, not handed over to it or touched while it runs
-  registers,     ///< a warpgroup asks for registers that there are not
+  misused_barrier,  ///< a barrier in shared memory: not set up, too many arrivals, touched by ordinary code
+  unpublished,      ///< written by a thread, and not shown to copies and products by publish_to_bulk()
+  unfinished_copy,  ///< a block or thread ends while a bulk copy is under way
+  accumulators,     ///< registers of a warpgroup's product, not handed over to it or touched while it runs
+  registers,        ///< a warpgroup asks for registers that there are not
 };
 
 struct Position {

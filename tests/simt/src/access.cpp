@@ -15,6 +15,7 @@ std::string bytes_text(std::size_t bytes) {
 }
 
 const char* verb(unsigned access) {
+  if (access & by_agent) return access & writing ? "loads in bulk" : "has read asynchronously";
   if (access & asynchronously) return "copies asynchronously";
   if (access & atomically) return "updates atomically";
   return access & writing ? "writes" : "reads";
@@ -32,9 +33,11 @@ Place place_of(std::uint32_t offset) { return Place(Program::instance().address(
 
 bool Worker::ordered(unsigned other, std::uint32_t time) const {
   const unsigned self = current->number;
-  if ((other ^ self) >> 5) return false;
-  const Warp& warp = warps_[self >> 5];
-  return warp.met > time || (warp.partly && warp.known[self & 31][other & 31] > time);
+  if ((other ^ self) >> 5 == 0) {
+    const Warp& warp = warps_[self >> 5];
+    if (warp.met > time || (warp.partly && warp.known[self & 31][other & 31] > time)) return true;
+  }
+  return knowing_ && relations_->known[self].of_thread(other) > time;
 }
 
 // "x of ..." for an address: the variable or allocation that it lies in or near.
@@ -66,7 +69,44 @@ void Worker::fail_access(Mistake mistake, std::uintptr_t address, std::size_t by
                          Place other_place) {
   fail(mistake, *current,
        std::string(verb(access)) + " " + bytes_text(bytes) + " at " + describe(address) + ": " + why,
-       stands_at_ ? Place(*stands_at_) : Place(place), other, other_place);
+       access & by_agent ? acting_place_
+       : stands_at_      ? Place(*stands_at_)
+                         : Place(place),
+       other, other_place);
+}
+
+// Words that are not simply some thread's.
+void Worker::check_flags(const Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access,
+                         const void* place) {
+  const unsigned writer = cell.writer & Cell::thread_bits;
+  if (cell.writer & Cell::barrier) {
+    failing().fail_access(Mistake::misused_barrier, address, bytes, access, place,
+                          "a barrier lies there, which only the functions of barriers may touch",
+                          "thread " + text(threads_[writer].index) + " has set it up",
+                          place_of(cell.write_place));
+  }
+  if (cell.writer & Cell::pending) {
+    failing().fail_access(
+        Mistake::race, address, bytes, access, place, "an asynchronous copy to it has not been waited for",
+        "thread " + text(threads_[writer].index) + " started the copy", place_of(cell.write_place));
+  }
+  if ((cell.writer & Cell::of_agent) && !agent_is_over(writer, cell.write_time)) {
+    const std::string deed = relations_->agents[writer];
+    failing().fail_access(Mistake::race, address, bytes, access, place,
+                          "a " + deed + " to it has not been waited for", "the " + deed + " was started",
+                          place_of(cell.write_place));
+  }
+}
+
+// What a thread has written must be shown to the agents before they touch it.
+void Worker::check_published(const Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access,
+                             const void* place) {
+  const unsigned writer = cell.writer & Cell::thread_bits;
+  if ((cell.writer & Cell::of_agent) || is_published(writer, cell.write_time)) return;
+  failing().fail_access(
+      Mistake::unpublished, address, bytes, access, place,
+      "what was written there has not been shown to copies and products by publish_to_bulk()",
+      "thread " + text(threads_[writer].index) + " wrote it", place_of(cell.write_place));
 }
 
 void Worker::read_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access,
@@ -76,19 +116,21 @@ void Worker::read_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, un
     failing().fail_access(Mistake::unwritten_shared, address, bytes, access, place,
                           "nothing of this block has written it");
   }
-  if (cell.writer & Cell::pending) {
-    failing().fail_access(
-        Mistake::race, address, bytes, access, place, "an asynchronous copy to it has not been waited for",
-        "thread " + text(threads_[cell.writer & Cell::thread_bits].index) + " started the copy",
-        place_of(cell.write_place));
-  }
   const unsigned writer = cell.writer & Cell::thread_bits;
-  if (cell.write_time >= barrier_time_ && writer != self && !ordered(writer, cell.write_time)) {
+  if (cell.writer & (Cell::pending | Cell::of_agent | Cell::barrier)) {
+    check_flags(cell, address, bytes, access, place);
+  } else if (cell.write_time >= barrier_time_ && writer != self && !ordered(writer, cell.write_time)) {
     failing().fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
                           "thread " + text(threads_[writer].index) + " wrote it", place_of(cell.write_place));
   }
   const auto warp = static_cast<std::uint16_t>(self >> 5);
   const std::uint32_t lane = 1u << (self & 31);
+  if (access & by_agent) {
+    check_published(cell, address, bytes, access, place);
+    return note_readers(cell, {clock_, 1, offset(place), Readers::none,
+                               static_cast<std::uint16_t>(Readers::agent_bit | acting_agent_)});
+  }
+  if (knowing_) return note_readers(cell, {clock_, lane, offset(place), Readers::none, warp});
   if (cell.read_time < barrier_time_) {
     cell.read_warp = warp;
     cell.readers = lane;
@@ -106,25 +148,28 @@ void Worker::write_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, u
                         const void* place) {
   const unsigned self = current->number;
   const unsigned writer = cell.writer & Cell::thread_bits;
-  if (cell.write_time >= block_start_ && (cell.writer & Cell::pending)) {
-    failing().fail_access(
-        Mistake::race, address, bytes, access, place, "an asynchronous copy to it has not been waited for",
-        "thread " + text(threads_[writer].index) + " started the copy", place_of(cell.write_place));
-  }
-  if (cell.write_time >= barrier_time_ && writer != self &&
-      !((access & atomically) && (cell.writer & Cell::atomic)) && !ordered(writer, cell.write_time)) {
+  if (cell.write_time >= block_start_ && (cell.writer & (Cell::pending | Cell::of_agent | Cell::barrier))) {
+    check_flags(cell, address, bytes, access, place);
+  } else if (cell.write_time >= barrier_time_ && writer != self &&
+             !((access & atomically) && (cell.writer & Cell::atomic)) && !ordered(writer, cell.write_time)) {
     failing().fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
                           "thread " + text(threads_[writer].index) + " wrote it", place_of(cell.write_place));
   }
-  if (cell.read_time >= barrier_time_) {
-    const unsigned warp = self >> 5;
+  if ((access & by_agent) && cell.write_time >= block_start_)
+    check_published(cell, address, bytes, access, place);
+  if (cell.has_list(block_start_)) {
+    check_readers(cell, address, bytes, access, place);
+    relations_->lists.drop_list(cell.readers);
+    cell.read_warp = 0;
+    cell.read_time = 0;
+  } else if (cell.read_time >= barrier_time_) {
     int reader = -1;  // one that is not ordered before this write
     if (cell.read_warp == Cell::many_warps) {
-      reader = -2;
+      reader = knowing_ ? -1 : -2;  // from before this block needed to know who they are
     } else {
       for (unsigned others = cell.readers; others; others &= others - 1) {
         const unsigned number = cell.read_warp * 32u + static_cast<unsigned>(__builtin_ctz(others));
-        if (number == self || (cell.read_warp == warp && ordered(number, cell.read_time))) continue;
+        if (number == self || ordered(number, cell.read_time)) continue;
         reader = static_cast<int>(number);
         break;
       }
@@ -137,14 +182,36 @@ void Worker::write_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, u
     }
     cell.read_time = 0;
   }
-  cell.writer = static_cast<std::uint16_t>(self | ((access & atomically) ? Cell::atomic : 0u) |
+  cell.writer = static_cast<std::uint16_t>((access & by_agent ? acting_agent_ | Cell::of_agent : self) |
+                                           ((access & atomically) ? Cell::atomic : 0u) |
                                            ((access & asynchronously) ? Cell::pending : 0u));
   cell.write_time = clock_;
   cell.write_place = offset(place);
 }
 
+// Before a write to a word whose readers are listed.
+void Worker::check_readers(const Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access,
+                           const void* place) {
+  unsigned number = 0;
+  const Readers* const readers = unordered_reader(cell, &number);
+  if (!readers) return;
+  const Place other = place_of(readers->place);
+  if (readers->is_agent()) {
+    const std::string deed = relations_->agents[readers->agent()];
+    failing().fail_access(Mistake::race, address, bytes, access, place,
+                          "a " + deed + " that reads it has not been waited for",
+                          "the " + deed + " was started", other);
+  }
+  failing().fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
+                        "thread " + text(threads_[number].index) + " read it", other);
+}
+
 void Worker::split(Shadow& shadow, std::uintptr_t address, Cell& word) {
-  for (std::uintptr_t i = 0; i < 4; ++i) shadow.part((address & ~std::uintptr_t{3}) + i) = word;
+  for (std::uintptr_t i = 0; i < 4; ++i) {
+    Cell& part = shadow.part((address & ~std::uintptr_t{3}) + i);
+    part = word;
+    if (i > 0 && word.has_list(block_start_)) part.readers = relations_->lists.copy_of(word.readers);
+  }
   word.writer |= Cell::split;
 }
 
@@ -179,7 +246,7 @@ void Worker::shared_access(Shadow& shadow, std::uintptr_t address, std::size_t b
   const std::uintptr_t end = address + bytes;
   for (std::uintptr_t a = address; a < end;) {
     Cell& word = shadow.word(a);
-    if (!(access & writing) && (a & 3) == 0 && end - a >= 4 && nothing_new(word)) {
+    if (!(access & (writing | by_agent)) && (a & 3) == 0 && end - a >= 4 && nothing_new(word)) {
       a += 4;
       continue;
     }

@@ -52,6 +52,8 @@ struct Readers {
   std::uint16_t warp = 0;  ///< or agent_bit + agent
   static constexpr std::uint16_t agent_bit = 1u << 15;
   static constexpr std::uint32_t none = ~std::uint32_t{0};
+  [[nodiscard]] bool is_agent() const noexcept { return warp & agent_bit; }
+  [[nodiscard]] unsigned agent() const noexcept { return warp & 0x7fffu; }
 };
 
 /// Lists of readers, of words that threads of several warps or agents read.

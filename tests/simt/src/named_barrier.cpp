@@ -16,6 +16,7 @@ void NamedBarriers::clear() {
   for (Barrier& barrier : barriers_) {
     barrier.come = barrier.waiters = 0;
     std::memset(barrier.lanes, 0, sizeof barrier.lanes);
+    barrier.knowledge.clear();
   }
   used_ = false;
 }
@@ -64,13 +65,19 @@ void NamedBarriers::come(Worker& worker, bool wait, int id, int threads, const s
                           Place(where), "the others came", Place(barrier.lines[warp]));
   }
   barrier.lanes[warp] |= 1u << lane;
+  worker.hand_on(barrier.knowledge);
   if (++barrier.come < barrier.expected) {
     if (!wait) return;
     barrier.waiting[barrier.waiters++] = self.number;
     self.slot = &barrier;
     return worker.wait("named_barrier_sync", where, &NamedBarriers::explain);
   }
-  for (unsigned i = 0; i < barrier.waiters; ++i) worker.wake(worker.thread(barrier.waiting[i]));
+  for (unsigned i = 0; i < barrier.waiters; ++i) {
+    worker.learn(barrier.waiting[i], barrier.knowledge);
+    worker.wake(worker.thread(barrier.waiting[i]));
+  }
+  if (wait) worker.learn(self.number, barrier.knowledge);
+  barrier.knowledge.clear();
   barrier.come = barrier.waiters = 0;
   std::memset(barrier.lanes, 0, sizeof barrier.lanes);
 }

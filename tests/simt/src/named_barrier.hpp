@@ -21,7 +21,8 @@ class NamedBarriers {
     std::source_location lines[32];   // on which its first lane did
     std::uint16_t waiting[1024];
     unsigned waiters = 0;
-    unsigned first = 0;  // thread
+    Knowledge knowledge;  // of those that have come
+    unsigned first = 0;   // thread
     std::source_location first_where;
   };
   static Explanation explain(Worker& worker, const Thread& thread);

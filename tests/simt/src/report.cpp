@@ -25,6 +25,12 @@ const char* title(Mistake mistake) {
       return "misaligned access";
     case Mistake::deadlock:
       return "deadlock";
+    case Mistake::misused_barrier:
+      return "misuse of a barrier in shared memory";
+    case Mistake::unpublished:
+      return "writes that were not shown to copies and products";
+    case Mistake::unfinished_copy:
+      return "bulk copy that nobody waited for";
     case Mistake::accumulators:
       return "accumulators of a product under way";
     case Mistake::registers:

@@ -14,11 +14,17 @@ struct Cell {
   std::uint32_t write_time = 0, read_time = 0;
   std::uint32_t readers = 0;                      // lanes, of read_warp
   std::uint32_t write_place = 0, read_place = 0;  // code addresses, from the start of the program
-  std::uint16_t writer = 0;                       // thread and flags
+  std::uint16_t writer = 0;                       // thread, or agent, and flags
   std::uint16_t read_warp = 0;
 
   static constexpr std::uint16_t thread_bits = 1023, split = 1u << 13, pending = 1u << 14, atomic = 1u << 15;
+  static constexpr std::uint16_t of_agent = 1u << 12, barrier = 1u << 11;  // an mbarrier's word
   static constexpr std::uint16_t many_warps = 0xffff;
+  static constexpr std::uint16_t listed = 0xfffe;  // readers: where its list of Readers begins
+
+  [[nodiscard]] bool has_list(std::uint32_t block_start) const noexcept {
+    return read_warp == listed && read_time >= block_start;
+  }
 };
 static_assert(sizeof(Cell) == 24);
 

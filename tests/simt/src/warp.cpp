@@ -21,6 +21,7 @@ Worker& running() {
 
 void Worker::order(Warp& warp, unsigned mask) {
   ++clock_;
+  if (knowing_) share_knowledge(warp, mask);
   if (mask == warp.lanes) {
     warp.met = clock_;
     return;

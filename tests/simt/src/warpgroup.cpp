@@ -56,6 +56,7 @@ void Warpgroup::clear() {
   for (Member& member : members_) member = {};
   products_.clear();
   waited_ = 0;
+  agent_ = no_agent;
   accumulators_.clear();
   met_ = 0;
   registers = 0;
@@ -182,8 +183,9 @@ void Warpgroup::issue(MatrixType type, unsigned columns, bool rows_across, bool 
 void Warpgroup::carry_out(Product& product) {
   Worker& worker = *active;
   product.time = worker.tick();
+  if (agent_ == no_agent) agent_ = worker.take_agent("product");
   for (const Operand* operand : {&product.a, &product.b}) {
-    worker.read_operand(*operand, 0, product.where, product.code);
+    worker.read_operand(*operand, agent_, 0, product.where, product.code);
   }
   multiply(product, accumulators_[product.accumulator]->sums);
 }
@@ -263,12 +265,16 @@ void Warpgroup::land(unsigned groups, const std::source_location& where) {
   while (!products_.empty() && products_.front().group < groups) {
     const Product& product = products_.front();
     for (const Operand* operand : {&product.a, &product.b}) {
-      worker.read_operand(*operand, product.time, product.where, product.code);
+      worker.read_operand(*operand, agent_, product.time, product.where, product.code);
     }
     products_.pop_front();
     ++waited_;
   }
   const unsigned first = worker.current->number / 128u * 128u;
+  if (agent_ != no_agent) {
+    const std::uint32_t over = products_.empty() ? worker.tick() : products_.front().time;
+    for (unsigned i = 0; i < 128; ++i) worker.learn_of_agent(first + i, agent_, over);
+  }
   for (const auto& accumulator : accumulators_) {
     if (!accumulator->taken[0] || accumulator->group >= groups) continue;
     const unsigned count = accumulator->columns / 2;

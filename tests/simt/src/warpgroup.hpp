@@ -92,6 +92,8 @@ class Warpgroup {
   Member members_[128];
   std::deque<Product> products_;  // issued by some and not waited for
   unsigned waited_ = 0;           // products before these
+  static constexpr unsigned no_agent = ~0u;
+  unsigned agent_ = no_agent;  // that reads the operands
   std::vector<std::unique_ptr<Accumulator>> accumulators_;
   unsigned met_ = 0, value_ = 0, first_met_ = 0;
 };

@@ -129,8 +129,8 @@ Operand decoded(std::uint64_t bits, unsigned rows, bool across) {
 }
 
 // Of each warp one thread reads: what a product reads must be there for all of them.
-void Worker::read_operand(const Operand& operand, std::uint32_t since, const std::source_location& where,
-                          const void* code) {
+void Worker::read_operand(const Operand& operand, unsigned agent, std::uint32_t since,
+                          const std::source_location& where, const void* code) {
   Thread* const self = current;
   const unsigned first = self->number / 128u * 128u;
   stands_at_ = &where;
@@ -157,9 +157,9 @@ void Worker::read_operand(const Operand& operand, std::uint32_t since, const std
                             "thread " + text(threads_[cell.writer & Cell::thread_bits].index) + " wrote it",
                             Place(Program::instance().address(cell.write_place)));
     }
-    for (unsigned warp = 0; warp < 4; ++warp) {
+    for (unsigned warp = 0; since == 0 && warp < 4; ++warp) {
       current = &threads_[first + warp * 32];
-      shared_access(*shadow, address, 16, reading, code);
+      read_shared_async(agent, address, 16, Place(where), code);
     }
   }
   current = self;

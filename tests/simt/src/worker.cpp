@@ -139,6 +139,7 @@ void Worker::prepare(const Job& new_job, std::uint64_t number) {
   if (warpgroups_) warpgroups_->clear();
   if (named_barriers_) named_barriers_->clear();
   stands_at_ = nullptr;
+  clear_relations();
   if (clock_ > 0xf0000000u) {
     dynamic_shadow.clear();
     static_shadow.clear();
@@ -288,6 +289,7 @@ int Worker::barrier(Vote vote, int predicate, const std::source_location& where)
   arrived_ = 0;
   idle_turns_ = 0;
   barrier_time_ = ++clock_;
+  if (knowing_) share_with_all();
   for (unsigned i = 0; i < count_; ++i) {
     if (&threads_[i] != &self) release(threads_[i]);
   }

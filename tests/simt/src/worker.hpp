@@ -180,10 +180,10 @@ class Worker {
   void async_wait(unsigned newest_groups);
   /// Checks a read of shared memory by an operation of the warp.
   void read_shared(std::uintptr_t address, std::size_t bytes, Place place, const void* code);
-  /// Checks that the running warpgroup's product may read an operand, of which (if `since`) nothing has been
-  /// written since that time.
-  void read_operand(const Operand& operand, std::uint32_t since, const std::source_location& where,
-                    const void* code);
+  /// Checks that the running warpgroup's product may read an operand from now on, or, if `since`, that
+  /// nothing of it has been written since that time.
+  void read_operand(const Operand& operand, unsigned agent, std::uint32_t since,
+                    const std::source_location& where, const void* code);
   [[noreturn]] void fail_not_shared(std::uintptr_t address, const char* verb, Place place);
   [[nodiscard]] unsigned lanes_of_current() const { return warps_[current->number / 32u].lanes; }
   [[noreturn]] void misaligned(std::uintptr_t address, std::size_t alignment, const char* type, Place place);
@@ -199,11 +199,11 @@ class Worker {
   void learn(unsigned thread_number, const Knowledge& from);
   /// A new agent of this block; `deed` stands in reports: "bulk store".
   unsigned take_agent(const char* deed);
-  /// The running thread knows that all that the agent has done before that time is over.
-  void learn_of_agent(unsigned agent, std::uint32_t before);
+  /// That thread knows that all that the agent has done before that time is over.
+  void learn_of_agent(unsigned thread_number, unsigned agent, std::uint32_t before);
   /// Checks a read of shared memory that the agent does from now on, on the running thread's word: all is
-  /// written, ordered before this thread, and shown to the agents by publish(). Until a thread knows that it is
-  /// over (learn_of_agent(agent, now() + 1), and whoever learns from it) nobody may write there.
+  /// written, ordered before this thread, and shown to the agents by publish(). Until a thread knows that it
+  /// is over (learn_of_agent, with a time of tick(), and whoever learns from it) nobody may write there.
   void read_shared_async(unsigned agent, std::uintptr_t address, std::size_t bytes, Place place,
                          const void* code);
   /// Checks a write that the agent does from now on. Until a thread knows that it is over nobody may read or
@@ -239,12 +239,25 @@ class Worker {
   void leave();  // to the scheduler, until resumed
   void release(Thread& thread);
   void order(Warp& warp, unsigned mask);
+  Relations& relations();
+  void clear_relations();
+  void share_knowledge(const Warp& warp, unsigned mask);
+  void share_with_all();
+  std::uint32_t known_of(unsigned other) const;
+  bool agent_is_over(unsigned agent, std::uint32_t time) const;
+  bool is_published(unsigned writer, std::uint32_t time) const;
+  void join_readers(Readers& earlier, Readers& latest) const;
+  void note_readers(Cell& cell, Readers latest);
+  const Readers* unordered_reader(const Cell& cell, unsigned* thread_number) const;
+  void access_async(unsigned agent, std::uintptr_t address, std::size_t bytes, unsigned access, Place place,
+                    const void* code);
   void diagnose();
   std::string describe(std::uintptr_t address) const;
   bool in_own_variable(std::uintptr_t address, std::size_t bytes, const void* place);
   bool nothing_new(const Cell& cell) const {
     const unsigned self = current->number;
-    const bool right = cell.write_time >= block_start_ && !(cell.writer & (Cell::split | Cell::pending)) &&
+    const bool right = cell.write_time >= block_start_ &&
+                       !(cell.writer & (Cell::split | Cell::pending | Cell::of_agent | Cell::barrier)) &&
                        (cell.write_time < barrier_time_ || (cell.writer & Cell::thread_bits) == self);
     const bool known =
         cell.read_time == clock_ && (cell.read_warp == Cell::many_warps ||
@@ -257,6 +270,12 @@ class Worker {
   }
   void read_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access, const void* place);
   void write_cell(Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access, const void* place);
+  void check_flags(const Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access,
+                   const void* place);
+  void check_published(const Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access,
+                       const void* place);
+  void check_readers(const Cell& cell, std::uintptr_t address, std::size_t bytes, unsigned access,
+                     const void* place);
   void split(Shadow& shadow, std::uintptr_t address, Cell& word);
   [[noreturn]] void fail_access(Mistake mistake, std::uintptr_t address, std::size_t bytes, unsigned access,
                                 const void* place, const std::string& why, const std::string& other = {},
@@ -277,7 +296,11 @@ class Worker {
   std::unique_ptr<Warpgroups> warpgroups_;  // made where a kernel uses them
   std::unique_ptr<NamedBarriers> named_barriers_;
   const std::source_location* stands_at_ = nullptr;  // what reads on behalf of the running thread
-  std::vector<std::uint16_t> ring_;                  // ready threads
+  std::unique_ptr<Relations> relations_;             // made where a kernel needs them
+  bool knowing_ = false;                             // this block does
+  unsigned acting_agent_ = 0;                        // of an access that is by_agent
+  Place acting_place_;
+  std::vector<std::uint16_t> ring_;  // ready threads
   unsigned head_ = 0, ready_ = 0;
   unsigned count_ = 0, exited_ = 0, arrived_ = 0;
   Thread* next_ = nullptr;
@@ -302,7 +325,7 @@ struct Job {
 void check_atomic(const void* pointer, std::size_t bytes, const void* place);
 
 // Kinds of access.
-inline constexpr unsigned reading = 0, writing = 1, atomically = 2, asynchronously = 4;
+inline constexpr unsigned reading = 0, writing = 1, atomically = 2, asynchronously = 4, by_agent = 8;
 
 /// Runs the launch on all cores; throws Violation.
 void run_launch(const Launch& launch);
