@@ -88,6 +88,20 @@ class Radix {
       }
     }
   }
+  /// value += the digits of another: one carry from each, however large the step.
+  __device__ void add(Digits& value, const Digits& step) const {
+    value.low += step.low;
+    value.middle += step.middle;
+    value.high += step.high;
+    if (value.low >= low_) {
+      value.low -= low_;
+      ++value.middle;
+    }
+    if (value.middle >= middle_) {
+      value.middle -= middle_;
+      ++value.high;
+    }
+  }
 
  private:
   int middle_, low_;

@@ -2,6 +2,7 @@
 
 #include "conv2d_launch.cuh"
 #include "deconv/ops/cuda/update_weights.hpp"
+#include "matrix_launch.cuh"
 #include "ordered_sums.hpp"
 
 namespace deconv::cuda {
@@ -37,12 +38,38 @@ struct StartWeightGradient {
   }
 };
 
+/// Whether the sums of parts, which are filters in nhwc, are turned where nchw is wanted.
+template <class T>
+bool turned(TensorView<T, Cuda> diff_weights, const Conv2dParams& params) {
+  return diff_weights.layout() == Layout::nchw && params.window.taps() > 1 && diff_weights[1] > 1;
+}
+
+/// Adds the parts up into the gradient, or for a step.
+template <class T>
+void finish(const Context<Cuda>& context, const Tensor<float, Cuda>& parts, int splits,
+            const Conv2dParams& params, TensorView<T, Cuda> diff_weights, const WeightStep<T, Cuda>* step) {
+  if (step != nullptr) return add_parts_and_step<T>(context, parts.data(), splits, *step);
+  SumsTarget<T> sums;
+  sums.dst = diff_weights.data();
+  if (turned(diff_weights, params)) {
+    sums.taps = static_cast<int>(params.window.taps());
+    sums.filter_channels = static_cast<int>(diff_weights[1]);
+  }
+  add_parts<T>(context, parts.data(), splits, diff_weights.count(), sums);
+}
+
 /// The gradient to `diff_weights`, or, without memory for it, the sums' parts to a step.
 template <class T>
 void weights_gradient(const Context<Cuda>& context, TensorView<const T, Cuda> src,
                       TensorView<const T, Cuda> diff_dst, const Conv2dParams& params,
                       TensorView<T, Cuda> diff_weights, TileChoice wanted, const WeightStep<T, Cuda>* step) {
   if (diff_weights.count() == 0) return;
+  if (calls_for_matrix_units<T>(context, wanted.units)) {
+    const WeightParts<T> parts =
+        matrix_weight_parts<T>(context, src, diff_dst, params, diff_weights.count(), wanted);
+    if (parts.splits > 0) return finish(context, parts.sums, parts.splits, params, diff_weights, step);
+    if (wanted.units != Units::by_maths) refuse_matrix_units("reverse to weights");
+  }
   WeightGradient<T> g{};
   g.src = src.data();
   g.diff_dst = diff_dst.data();
@@ -76,24 +103,14 @@ void weights_gradient(const Context<Cuda>& context, TensorView<const T, Cuda> sr
   // Pixels are counted in 32 bits: those of a split in diff_dst, all of them in src.
   kernel_count(g.pixels / choice.splits + 256, "a sum");
   kernel_count(src[0] * src[2] * src[3], "a batch of pixels");
-  // The kernel writes filters in nhwc; the sum of the parts turns them where nchw is wanted.
-  const bool turns = diff_weights.layout() == Layout::nchw && params.window.taps() > 1 && g.src_group > 1;
   Tensor<float, Cuda> parts;
-  if (choice.splits > 1 || turns || step != nullptr) {
+  if (choice.splits > 1 || turned(diff_weights, params) || step != nullptr) {
     parts = context.make<float>({choice.splits, g.target.count});
     g.target.parts = parts.data();
   }
   g.target.fours = vector_aligned<4>(diff_weights.data(), columns);
   with_tile<T, true>(choice.tile, StartWeightGradient<T>{context, g, columns, fours});
-  if (g.target.parts == nullptr) return;
-  if (step != nullptr) return add_parts_and_step<T>(context, parts.data(), choice.splits, *step);
-  SumsTarget<T> sums;
-  sums.dst = diff_weights.data();
-  if (turns) {
-    sums.taps = static_cast<int>(params.window.taps());
-    sums.filter_channels = g.src_group;
-  }
-  add_parts<T>(context, parts.data(), choice.splits, g.target.count, sums);
+  if (g.target.parts != nullptr) finish(context, parts, choice.splits, params, diff_weights, step);
 }
 
 }  // namespace

@@ -45,6 +45,51 @@ template <class T>
 [[nodiscard]] Tensor<T, Cuda> packed_pixels(const Context<Cuda>& context, TensorView<const T, Cuda> src,
                                             int left, int width, int wide);
 
+/// The pixels of a tensor whose groups' channels come in chunks.
+template <class T>
+[[nodiscard]] PixelSource<T> pixels_in_place(TensorView<const T, Cuda> src, int groups);
+
+/// What the windows of a forward pass (or of its weights' gradient) are read from: the tensor itself, or,
+/// where its channels do not come in chunks, a copy with wider pixels, if possible one in which a row of taps
+/// is a single tap of `wide` times as many channels.
+template <class T>
+struct WindowSource {
+  PixelSource<T> pixels;
+  int wide = 0;              ///< elements of a tap
+  bool taps_merged = false;  ///< then the copy begins at the first window: taps_x is 1, the origin 0
+  Tensor<T, Cuda> packed;    ///< empty, or what `pixels` refers to
+};
+/// Empty where groups' channels do not come in chunks of 16 bytes.
+template <class T>
+[[nodiscard]] std::optional<WindowSource<T>> window_source(const Context<Cuda>& context,
+                                                           TensorView<const T, Cuda> src,
+                                                           const CorrelationAxis& x, int groups);
+
+/// The weights' gradient's parts on tensor cores, laid out like the gradient in nhwc, `choice.splits` of
+/// them; false, and nothing done, where the shape is not for them.
+template <class T>
+struct WeightParts {
+  Tensor<float, Cuda> sums;
+  int splits = 0;  ///< 0: the shape is not for tensor cores
+};
+template <class T>
+[[nodiscard]] WeightParts<T> matrix_weight_parts(const Context<Cuda>& context, TensorView<const T, Cuda> src,
+                                                 TensorView<const T, Cuda> diff_dst,
+                                                 const Conv2dParams& params, Index count, TileChoice choice);
+
+/// A forward pass for the matrix units, ready to be launched, and the memory that it reads besides src and
+/// weights.
+template <class T>
+struct ForwardCorrelation {
+  MatrixCorrelation<T> c;
+  Tensor<T, Cuda> pixels, filters;
+};
+/// Packs what must be packed. Empty where groups' channels do not come in chunks of 16 bytes.
+template <class T>
+[[nodiscard]] std::optional<ForwardCorrelation<T>> forward_correlation(
+    const Context<Cuda>& context, TensorView<const T, Cuda> src, TensorView<const T, Cuda> weights,
+    const T* bias, const Conv2dParams& params, TensorView<T, Cuda> dst, std::optional<float> negative_slope);
+
 /// The forward pass on tensor cores; false, and nothing done, where the shape is not for them: grouped
 /// convolutions whose groups' channels do not come in 16 bytes.
 template <class T>

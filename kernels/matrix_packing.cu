@@ -22,6 +22,18 @@ Tensor<T, Cuda> packed_pixels(const Context<Cuda>& context, TensorView<const T, 
   return packed;
 }
 
+template <class T>
+PixelSource<T> pixels_in_place(TensorView<const T, Cuda> src, int groups) {
+  PixelSource<T> pixels;
+  pixels.data = src.data();
+  pixels.height = kernel_count(src[2], "rows");
+  pixels.width = kernel_count(src[3], "columns of pixels");
+  pixels.pitch = kernel_count(src[1], "channels");
+  pixels.group = pixels.pitch / groups;
+  pixels.chunks = pixels.group / chunk_of<T>;
+  return pixels;
+}
+
 namespace {
 
 /// The elements to widen a pixel to, so that windows of whole rows begin at multiples of 16 bytes.
@@ -48,17 +60,6 @@ void set_target(MatrixCorrelation<T>& c, TensorView<T, Cuda> dst, const T* bias,
   c.target.vectors = in_chunks(dst.data(), c.columns);
 }
 
-/// Pixels as they lie.
-template <class T>
-void read_in_place(MatrixCorrelation<T>& c, TensorView<const T, Cuda> src) {
-  c.src.data = src.data();
-  c.src.height = static_cast<int>(src[2]);
-  c.src.width = static_cast<int>(src[3]);
-  c.src.pitch = kernel_count(src[1], "channels");
-  c.src.group = c.src.pitch / c.groups;
-  c.src.chunks = c.src.group / chunk_of<T>;
-}
-
 /// Copies filters into rows of whole chunks and lets the correlation read them.
 template <class T>
 Tensor<T, Cuda> pack_forward(const Context<Cuda>& context, MatrixCorrelation<T>& c,
@@ -77,55 +78,80 @@ Tensor<T, Cuda> pack_forward(const Context<Cuda>& context, MatrixCorrelation<T>&
 }  // namespace
 
 template <class T>
-bool matrix_forward(const Context<Cuda>& context, TensorView<const T, Cuda> src,
-                    TensorView<const T, Cuda> weights, const T* bias, const Conv2dParams& params,
-                    TensorView<T, Cuda> dst, std::optional<float> negative_slope, TileChoice choice) {
-  const Index group_channels = weights[1];
-  const bool in_place = in_chunks(src.data(), group_channels);
-  if (!in_place && params.groups != 1) return false;
-  MatrixCorrelation<T> c;
+std::optional<WindowSource<T>> window_source(const Context<Cuda>& context, TensorView<const T, Cuda> src,
+                                             const CorrelationAxis& x, int groups) {
+  const Index group_channels = src[1] / groups;
+  WindowSource<T> source;
+  if (in_chunks(src.data(), group_channels)) {
+    source.pixels = pixels_in_place(src, groups);
+    source.wide = static_cast<int>(group_channels);
+    return source;
+  }
+  if (groups != 1) return {};
+  source.taps_merged = x.dilation == 1;
+  if (source.taps_merged) {
+    // A row of taps is one run of elements of the widened pixels: one tap of many channels.
+    source.wide = widened<T>(group_channels, x.stride);
+    const Index reach = (x.write - 1) * Index{1} * x.stride + x.kernel;
+    const int width = kernel_count(rounded_up(reach, chunk_of<T> / std::gcd(source.wide, chunk_of<T>)),
+                                   "a plane's columns");
+    source.packed = packed_pixels(context, src, x.pad, width, source.wide);
+    source.pixels = pixels_in_place(TensorView<const T, Cuda>(source.packed), 1);
+    const int elements = kernel_count(Index{1} * x.kernel * source.wide, "a row of taps");
+    source.pixels.chunks = parts_of(elements, chunk_of<T>);
+    source.pixels.last_bytes =
+        (elements - (source.pixels.chunks - 1) * chunk_of<T>)*static_cast<int>(sizeof(T));
+  } else {
+    source.wide = static_cast<int>(rounded_up(group_channels, chunk_of<T>));
+    source.packed = packed_pixels(context, src, 0, kernel_count(src[3], "a plane's columns"), source.wide);
+    source.pixels = pixels_in_place(TensorView<const T, Cuda>(source.packed), 1);
+  }
+  return source;
+}
+
+template <class T>
+std::optional<ForwardCorrelation<T>> forward_correlation(const Context<Cuda>& context,
+                                                         TensorView<const T, Cuda> src,
+                                                         TensorView<const T, Cuda> weights, const T* bias,
+                                                         const Conv2dParams& params, TensorView<T, Cuda> dst,
+                                                         std::optional<float> negative_slope) {
+  ForwardCorrelation<T> made;
+  MatrixCorrelation<T>& c = made.c;
   set_target(c, dst, bias, params);
   c.target.rectified = negative_slope.has_value();
   c.target.negative_slope = negative_slope.value_or(0.0f);
   std::tie(c.y, c.x) = correlation_axes(params, src.shape(), dst.shape());
   c.only_y = forward_axis(c.y);
   c.only_x = forward_axis(c.x);
-  const int taps = c.y.kernel * c.x.kernel;
-  Tensor<T, Cuda> pixels, filters;
-  if (in_place) {
-    read_in_place(c, src);
-    c.filters = weights.data();
-    c.filter_pitch = taps * group_channels;
-    c.filter_group = c.filter_pitch * c.columns;
-    if (!sixteen_aligned(weights.data())) {
-      const auto depth = static_cast<int>(group_channels);
-      filters = pack_forward(context, c, weights, weights[0] * taps, 1, depth, depth, taps);
-    }
-  } else if (c.x.dilation == 1) {
-    // A row of taps is one run of elements of the widened pixels: one tap of many channels.
-    const int wide = widened<T>(group_channels, c.x.stride);
-    const int width = kernel_count(rounded_up((c.x.write - 1) * Index{1} * c.x.stride + c.x.kernel,
-                                              chunk_of<T> / std::gcd(wide, chunk_of<T>)),
-                                   "a plane's columns");
-    pixels = packed_pixels(context, src, c.x.pad, width, wide);
-    c.src.data = pixels.data();
-    c.src.height = static_cast<int>(src[2]);
-    c.src.width = width;
-    c.src.pitch = wide;
-    const int elements = kernel_count(Index{1} * c.x.kernel * wide, "a row of taps");
-    c.src.chunks = parts_of(elements, chunk_of<T>);
-    c.src.last_bytes = (elements - (c.src.chunks - 1) * chunk_of<T>)*static_cast<int>(sizeof(T));
+  auto source = window_source(context, src, c.x, c.groups);
+  if (!source) return {};
+  c.src = source->pixels;
+  int rows = c.y.kernel * c.x.kernel, taps = 1;  // of a filter, and of a row
+  if (source->taps_merged) {
     c.only_x.origin = 0;
     c.only_x.taps = 1;
-    filters = pack_forward(context, c, weights, weights[0] * c.y.kernel, c.x.kernel, wide,
-                           c.src.chunks * chunk_of<T>, c.y.kernel);
-  } else {
-    const auto wide = static_cast<int>(rounded_up(group_channels, chunk_of<T>));
-    pixels = packed_pixels(context, src, 0, static_cast<int>(src[3]), wide);
-    read_in_place(c, TensorView<const T, Cuda>(pixels));
-    filters = pack_forward(context, c, weights, weights[0] * taps, 1, wide, wide, taps);
+    rows = c.y.kernel;
+    taps = c.x.kernel;
   }
-  run_matrix_correlation(context, c, choice);
+  if (source->packed.empty() && sixteen_aligned(weights.data())) {
+    c.filters = weights.data();
+    c.filter_pitch = Index{1} * rows * source->wide;
+    c.filter_group = c.filter_pitch * c.columns;
+  } else {
+    made.filters = pack_forward(context, c, weights, weights[0] * rows, taps, source->wide,
+                                c.src.chunks * chunk_of<T>, rows);
+  }
+  made.pixels = std::move(source->packed);
+  return made;
+}
+
+template <class T>
+bool matrix_forward(const Context<Cuda>& context, TensorView<const T, Cuda> src,
+                    TensorView<const T, Cuda> weights, const T* bias, const Conv2dParams& params,
+                    TensorView<T, Cuda> dst, std::optional<float> negative_slope, TileChoice choice) {
+  const auto made = forward_correlation(context, src, weights, bias, params, dst, negative_slope);
+  if (!made) return false;
+  run_matrix_correlation(context, made->c, choice);
   return true;
 }
 
@@ -186,11 +212,11 @@ bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda>
   }
   Tensor<T, Cuda> pixels;
   if (in_place) {
-    read_in_place(c, diff_dst);
+    c.src = pixels_in_place(diff_dst, c.groups);
   } else {
     pixels = packed_pixels(context, diff_dst, 0, kernel_count(diff_dst[3], "a plane's columns"),
                            static_cast<int>(rounded_up(group_maps, chunk_of<T>)));
-    read_in_place(c, TensorView<const T, Cuda>(pixels));
+    c.src = pixels_in_place(TensorView<const T, Cuda>(pixels), 1);
   }
   // The filters of all phases, each as long as the longest.
   Index taps = 0;
@@ -223,7 +249,13 @@ bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda>
 }
 
 #define DECONV_INSTANCE(T)                                                                                   \
+  template PixelSource<T> pixels_in_place<T>(TensorView<const T, Cuda>, int);                                \
+  template std::optional<WindowSource<T>> window_source<T>(const Context<Cuda>&, TensorView<const T, Cuda>,  \
+                                                           const CorrelationAxis&, int);                     \
   template Tensor<T, Cuda> packed_pixels<T>(const Context<Cuda>&, TensorView<const T, Cuda>, int, int, int); \
+  template std::optional<ForwardCorrelation<T>> forward_correlation<T>(                                      \
+      const Context<Cuda>&, TensorView<const T, Cuda>, TensorView<const T, Cuda>, const T*,                  \
+      const Conv2dParams&, TensorView<T, Cuda>, std::optional<float>);                                       \
   template bool matrix_forward<T>(const Context<Cuda>&, TensorView<const T, Cuda>,                           \
                                   TensorView<const T, Cuda>, const T*, const Conv2dParams&,                  \
                                   TensorView<T, Cuda>, std::optional<float>, TileChoice);                    \

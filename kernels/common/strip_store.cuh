@@ -8,6 +8,18 @@
 
 namespace deconv::cuda {
 
+/// Columns that are rows of taps filled up to whole chunks, `depth` values each: `taps` of `wide` values, of
+/// which `channels` are wanted. They go where they belong in a plain filter.
+struct PackedColumns {
+  int depth = 0;  ///< 0: columns lie as they are numbered
+  int wide = 1, channels = 1, taps = 1;
+  /// Where column `at` goes, or -1.
+  [[nodiscard]] __device__ int place(int at) const {
+    const int row = at / depth, along = at - row * depth, tap = along / wide, channel = along - tap * wide;
+    return tap < taps && channel < channels ? (row * taps + tap) * channels + channel : -1;
+  }
+};
+
 /// Where the sums of a product on the matrix units go. A row of the product writes `lines` runs of `strip`
 /// columns, one below the other: one run of all columns, except where neighbouring pixels were merged into
 /// one row.
@@ -23,12 +35,14 @@ struct MatrixTarget {
   bool vectors = false;  ///< every run begins at a multiple of 16 bytes and has a multiple of 16 bytes
   int strip = 0;         ///< columns in a run; 0: all
   Index line_pitch = 0;  ///< from a run to the next
+  PackedColumns packed;  ///< of filters' gradients; then there are no strips
 };
 
 /// Where a block's tile goes, in shared memory.
 template <class Tile>
 struct MatrixPlace {
-  Index rows[Tile::rows];  ///< index in dst of a row's first column (of all, where there are strips), or -1
+  Index rows[Tile::rows];  ///< index in dst of a row's first column (of all, where there are strips or packed
+                           ///< columns), or -1
   int strip_left[Tile::rows];  ///< columns of a run that are there
   int lines_left[Tile::rows];  ///< runs that are there
   int first_column;            ///< of all groups
@@ -72,9 +86,6 @@ __device__ inline void store_strip(const MatrixTarget<T>& target, const MatrixPl
   constexpr int width = 4;  // floats read at a time
   const int lane = static_cast<int>(threadIdx.x) % 32;
   float* const parts = target.parts == nullptr ? nullptr : target.parts + place.split * target.count;
-  // Runs are counted from the first column of all, of which the tile's is `ahead`.
-  const int strip = target.strip == 0 ? place.columns : target.strip;
-  const int ahead = target.strip == 0 ? 0 : place.first_column;
   constexpr int run = vector_width<T>;  // elements to a lane
   constexpr int across = Columns / run;
   static_assert(Columns % run == 0 && run % width == 0);
@@ -112,10 +123,19 @@ __device__ inline void store_strip(const MatrixTarget<T>& target, const MatrixPl
     }
 #pragma unroll
     for (int e = 0; e < run; ++e) {
-      const int whole = ahead + column + e, line = whole / strip, along = whole - line * strip;
-      if (column + e >= place.columns || line >= place.lines_left[row] || along >= place.strip_left[row])
-        continue;
-      const Index at = start + line * target.line_pitch + along;
+      if (column + e >= place.columns) continue;
+      Index at = start + column + e;
+      if (target.strip != 0) {
+        // Runs are counted from the first column of all.
+        const int whole = place.first_column + column + e, line = whole / target.strip,
+                  along = whole - line * target.strip;
+        if (line >= place.lines_left[row] || along >= place.strip_left[row]) continue;
+        at = start + line * target.line_pitch + along;
+      } else if (target.packed.depth != 0) {
+        const int to = target.packed.place(place.first_column + column + e);
+        if (to < 0) continue;
+        at = start + to;
+      }
       if (parts != nullptr)
         parts[at] = sums[e];
       else

@@ -74,6 +74,14 @@ TEST_CASE("every tile of the matrix units computes convolutions back to the data
   CHECK(check_tiles<bfloat16>(Direction::reverse_data, Maths::float32) == 13 * 6 * 2);
 }
 
+TEST_CASE("every tile of the matrix units computes gradients of weights") {
+  if (!cuda_context()) return;
+  CHECK(check_tiles<float>(Direction::reverse_weights, Maths::tf32) == 13 * 2 * 2);
+  CHECK(check_tiles<float>(Direction::reverse_weights, Maths::tf32x3) == 13 * 2 * 2);
+  CHECK(check_tiles<half>(Direction::reverse_weights, Maths::float32) == 13 * 2 * 2);
+  CHECK(check_tiles<bfloat16>(Direction::reverse_weights, Maths::float32) == 13 * 2 * 2);
+}
+
 /// The relative error of a pass on random numbers against the reference in double.
 template <class T>
 double error_of(const Convolution& c, Direction direction, Maths maths, cuda::Units units) {
@@ -98,7 +106,7 @@ double error_of(const Convolution& c, Direction direction, Maths maths, cuda::Un
 }
 
 /// The directions whose passes run on tensor cores.
-constexpr Direction directions[] = {Direction::forward, Direction::reverse_data};
+constexpr Direction directions[] = {Direction::forward, Direction::reverse_data, Direction::reverse_weights};
 
 TEST_CASE("the maths modes err as their formats do") {
   if (!cuda_context()) return;
@@ -137,10 +145,14 @@ TEST_CASE("tensor cores asked for by name are refused where channels do not fit"
     const auto a = make_input<float>({first}, true, 1), b = make_input<float>({second}, true, 2);
     CHECK_THROWS_AS(run_tile<float>(depthwise, direction, {-1, 0, cuda::Units::matrix}, a, b, wanted),
                     ArgumentError);
-    CHECK_THROWS_AS(run_tile<float>(square({1, 8, 5, 5}, 8, 3, 1, 1), direction, {99, 1, cuda::Units::matrix},
-                                    make_input<float>({{1, 8, 5, 5}}, true, 1),
-                                    make_input<float>({{8, 8, 3, 3}}, true, 1), {1, 8, 5, 5}),
-                    ArgumentError);
+    CHECK_THROWS_AS(
+        run_tile<float>(
+            square({1, 8, 5, 5}, 8, 3, 1, 1), direction, {99, 1, cuda::Units::matrix},
+            make_input<float>({{1, 8, 5, 5}}, true, 1),
+            make_input<float>(
+                {direction == Direction::reverse_weights ? Shape{1, 8, 5, 5} : Shape{8, 8, 3, 3}}, true, 1),
+            direction == Direction::reverse_weights ? Shape{8, 8, 3, 3} : Shape{1, 8, 5, 5}),
+        ArgumentError);
     // By the context's maths it is multiply-adds that do it.
     const auto met = run_tile<float>(depthwise, direction, {}, make_input<float>({first}, true, 61),
                                      make_input<float>({second}, true, 62), wanted, Maths::tf32);
