@@ -69,10 +69,7 @@ void Worker::fail_access(Mistake mistake, std::uintptr_t address, std::size_t by
                          Place other_place) {
   fail(mistake, *current,
        std::string(verb(access)) + " " + bytes_text(bytes) + " at " + describe(address) + ": " + why,
-       access & by_agent ? acting_place_
-       : stands_at_      ? Place(*stands_at_)
-                         : Place(place),
-       other, other_place);
+       access & by_agent ? acting_place_ : Place(place), other, other_place);
 }
 
 // Words that are not simply some thread's.

@@ -185,7 +185,7 @@ void Warpgroup::carry_out(Product& product) {
   product.time = worker.tick();
   if (agent_ == no_agent) agent_ = worker.take_agent("product");
   for (const Operand* operand : {&product.a, &product.b}) {
-    worker.read_operand(*operand, agent_, 0, product.where, product.code);
+    worker.read_operand(*operand, agent_, product.where, product.code);
   }
   multiply(product, accumulators_[product.accumulator]->sums);
 }
@@ -263,10 +263,6 @@ void Warpgroup::wait(unsigned newest, const std::source_location& where) {
 void Warpgroup::land(unsigned groups, const std::source_location& where) {
   Worker& worker = *active;
   while (!products_.empty() && products_.front().group < groups) {
-    const Product& product = products_.front();
-    for (const Operand* operand : {&product.a, &product.b}) {
-      worker.read_operand(*operand, agent_, product.time, product.where, product.code);
-    }
     products_.pop_front();
     ++waited_;
   }

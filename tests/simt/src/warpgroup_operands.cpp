@@ -5,7 +5,6 @@
 #include <string>
 
 #include "../include/cuda_fp16.h"
-#include "program.hpp"
 #include "warpgroup.hpp"
 
 namespace simt {
@@ -128,12 +127,12 @@ Operand decoded(std::uint64_t bits, unsigned rows, bool across) {
   return operand;
 }
 
-// Of each warp one thread reads: what a product reads must be there for all of them.
-void Worker::read_operand(const Operand& operand, unsigned agent, std::uint32_t since,
-                          const std::source_location& where, const void* code) {
+// What a product reads must be there for each of its threads. They take turns at reading: a panel that
+// somebody must wait for has many pieces.
+void Worker::read_operand(const Operand& operand, unsigned agent, const std::source_location& where,
+                          const void* code) {
   Thread* const self = current;
   const unsigned first = self->number / 128u * 128u;
-  stands_at_ = &where;
   if (const std::size_t period = operand.span * std::size_t{8};
       operand.span > 16 && operand.start % period >= operand.span) {
     failing().fail(Mistake::misaligned, *self,
@@ -143,27 +142,10 @@ void Worker::read_operand(const Operand& operand, unsigned agent, std::uint32_t 
                    Place(where));
   }
   for (unsigned number = 0; number < operand.pieces(); ++number) {
-    const std::uintptr_t address = operand.piece(number);
-    Shadow* const shadow = dynamic_shadow.holds(address)  ? &dynamic_shadow
-                           : static_shadow.holds(address) ? &static_shadow
-                                                          : nullptr;
-    if (!shadow) failing().fail_not_shared(address, "reads ", Place(where));
-    for (unsigned i = 0; since != 0 && i < 16; ++i) {
-      const Cell& word = shadow->word(address + i);
-      const Cell& cell = word.writer & Cell::split ? shadow->part(address + i) : word;
-      if (cell.write_time < since) continue;
-      failing().fail_access(Mistake::race, address + i, 1, reading, code,
-                            "it was overwritten before the product was waited for",
-                            "thread " + text(threads_[cell.writer & Cell::thread_bits].index) + " wrote it",
-                            Place(Program::instance().address(cell.write_place)));
-    }
-    for (unsigned warp = 0; since == 0 && warp < 4; ++warp) {
-      current = &threads_[first + warp * 32];
-      read_shared_async(agent, address, 16, Place(where), code);
-    }
+    current = &threads_[first + number * 37 % 128];  // all of them, mostly of another warp each time
+    read_shared_async(agent, operand.piece(number), 16, Place(where), code);
   }
   current = self;
-  stands_at_ = nullptr;
 }
 
 void multiply(const Product& product, float* sums) {

@@ -138,7 +138,6 @@ void Worker::prepare(const Job& new_job, std::uint64_t number) {
   }
   if (warpgroups_) warpgroups_->clear();
   if (named_barriers_) named_barriers_->clear();
-  stands_at_ = nullptr;
   clear_relations();
   if (clock_ > 0xf0000000u) {
     dynamic_shadow.clear();

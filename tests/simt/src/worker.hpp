@@ -180,10 +180,9 @@ class Worker {
   void async_wait(unsigned newest_groups);
   /// Checks a read of shared memory by an operation of the warp.
   void read_shared(std::uintptr_t address, std::size_t bytes, Place place, const void* code);
-  /// Checks that the running warpgroup's product may read an operand from now on, or, if `since`, that
-  /// nothing of it has been written since that time.
-  void read_operand(const Operand& operand, unsigned agent, std::uint32_t since,
-                    const std::source_location& where, const void* code);
+  /// Checks that the running warpgroup's product may read an operand, by the agent.
+  void read_operand(const Operand& operand, unsigned agent, const std::source_location& where,
+                    const void* code);
   [[noreturn]] void fail_not_shared(std::uintptr_t address, const char* verb, Place place);
   [[nodiscard]] unsigned lanes_of_current() const { return warps_[current->number / 32u].lanes; }
   [[noreturn]] void misaligned(std::uintptr_t address, std::size_t alignment, const char* type, Place place);
@@ -295,10 +294,9 @@ class Worker {
   bool copies_used_ = false;
   std::unique_ptr<Warpgroups> warpgroups_;  // made where a kernel uses them
   std::unique_ptr<NamedBarriers> named_barriers_;
-  const std::source_location* stands_at_ = nullptr;  // what reads on behalf of the running thread
-  std::unique_ptr<Relations> relations_;             // made where a kernel needs them
-  bool knowing_ = false;                             // this block does
-  unsigned acting_agent_ = 0;                        // of an access that is by_agent
+  std::unique_ptr<Relations> relations_;  // made where a kernel needs them
+  bool knowing_ = false;                  // this block does
+  unsigned acting_agent_ = 0;             // of an access that is by_agent
   Place acting_place_;
   std::vector<std::uint16_t> ring_;  // ready threads
   unsigned head_ = 0, ready_ = 0;
