@@ -15,7 +15,7 @@ std::string bytes_text(std::size_t bytes) {
 }
 
 const char* verb(unsigned access) {
-  if (access & by_agent) return access & writing ? "loads in bulk" : "has read asynchronously";
+  if (access & by_agent) return access & writing ? "writes in bulk" : "reads in bulk";
   if (access & asynchronously) return "copies asynchronously";
   if (access & atomically) return "updates atomically";
   return access & writing ? "writes" : "reads";
@@ -40,7 +40,6 @@ bool Worker::ordered(unsigned other, std::uint32_t time) const {
   return knowing_ && relations_->known[self].of_thread(other) > time;
 }
 
-// "x of ..." for an address: the variable or allocation that it lies in or near.
 std::string Worker::describe(std::uintptr_t address) const {
   if (dynamic_shadow.holds(address)) {
     const auto offset = static_cast<std::intptr_t>(address) - reinterpret_cast<std::intptr_t>(dynamic_memory);
@@ -69,7 +68,13 @@ void Worker::fail_access(Mistake mistake, std::uintptr_t address, std::size_t by
                          Place other_place) {
   fail(mistake, *current,
        std::string(verb(access)) + " " + bytes_text(bytes) + " at " + describe(address) + ": " + why,
-       access & by_agent ? acting_place_ : Place(place), other, other_place);
+       access & (by_agent | placed) ? acting_place_ : Place(place), other, other_place);
+}
+
+void Worker::fail_bulk(std::uintptr_t address, std::size_t bytes, unsigned access, Place place,
+                       const void* code) {
+  acting_place_ = place;
+  fail_access(Mistake::out_of_bounds, address, bytes, access | by_agent, code, "out of bounds");
 }
 
 // Words that are not simply some thread's.

@@ -108,7 +108,6 @@ void Worker::share_with_all() {
 
 void Worker::publish() { relations().published[current->number].push_back(++clock_); }
 
-// The time before which the running thread knows all deeds of another.
 std::uint32_t Worker::known_of(unsigned other) const {
   const unsigned self = current->number;
   if (other == self) return ~std::uint32_t{0};
@@ -126,11 +125,17 @@ bool Worker::agent_is_over(unsigned agent, std::uint32_t time) const {
          relations_->known[current->number].of_agent(agent) > time;
 }
 
-// Whether the running thread knows that a write of that thread and time has been published.
 bool Worker::is_published(unsigned writer, std::uint32_t time) const {
   const auto& times = relations_->published[writer];
   const auto after = std::upper_bound(times.begin(), times.end(), time);
   return after != times.end() && *after < known_of(writer);
+}
+
+bool Worker::some_thread_knows(unsigned agent, std::uint32_t time) const {
+  const Relations& r = *relations_;
+  return r.known_to_all.of_agent(agent) > time ||
+         std::any_of(r.known.begin(), r.known.begin() + count_,
+                     [&](const Knowledge& known) { return known.of_agent(agent) > time; });
 }
 
 // Takes from earlier readers those that a new reader makes superfluous, because whoever knows of it knows of

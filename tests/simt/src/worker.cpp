@@ -10,7 +10,9 @@
 #include <cstdlib>
 #include <new>
 
+#include "bulk_copy.hpp"
 #include "named_barrier.hpp"
+#include "phase_barrier.hpp"
 #include "program.hpp"
 #include "warpgroup.hpp"
 
@@ -138,6 +140,8 @@ void Worker::prepare(const Job& new_job, std::uint64_t number) {
   }
   if (warpgroups_) warpgroups_->clear();
   if (named_barriers_) named_barriers_->clear();
+  if (phase_barriers_) phase_barriers_->clear();
+  if (bulk_copies_) bulk_copies_->clear();
   clear_relations();
   if (clock_ > 0xf0000000u) {
     dynamic_shadow.clear();
@@ -237,6 +241,8 @@ void Worker::leave() {
 void Worker::finish_current() {
   if (copies_used_) async_wait(0);
   if (warpgroups_ && warpgroups_->used) warpgroups_->groups[current->number / 128u].finish();
+  if (bulk_copies_) bulk_copies_->finish(*this);
+  if (phase_barriers_ && exited_ + 1 == count_) phase_barriers_->finish(*this);
   current->state = Thread::State::exited;
   current->fiber = nullptr;
   ++exited_;

@@ -26,6 +26,8 @@ struct Operand;
 class Warpgroup;
 struct Warpgroups;
 class NamedBarriers;
+class PhaseBarriers;
+class BulkCopies;
 
 // The worker whose block runs on this OS thread; null outside kernels.
 extern constinit thread_local Worker* active;
@@ -187,9 +189,11 @@ class Worker {
   [[nodiscard]] unsigned lanes_of_current() const { return warps_[current->number / 32u].lanes; }
   [[noreturn]] void misaligned(std::uintptr_t address, std::size_t alignment, const char* type, Place place);
 
-  /// The block's; see warpgroup.hpp and named_barrier.cpp.
+  /// The block's.
   Warpgroup& warpgroup(unsigned group);
   NamedBarriers& named_barriers();
+  PhaseBarriers& phase_barriers();
+  BulkCopies& bulk_copies();
 
   // Order beyond the block's barriers and the warps' meetings (knowledge.cpp).
   /// What the running thread has done, and what it knows of, becomes part of `to`.
@@ -211,6 +215,18 @@ class Worker {
                           const void* code);
   /// Shows the agents what the running thread has written.
   void publish();
+  /// The time before which the running thread knows all deeds of another.
+  [[nodiscard]] std::uint32_t known_of(unsigned other) const;
+  /// Whether it knows that what that thread wrote at that time has been published.
+  [[nodiscard]] bool is_published(unsigned writer, std::uint32_t time) const;
+  /// Whether any thread knows that what the agent did at that time is over.
+  [[nodiscard]] bool some_thread_knows(unsigned agent, std::uint32_t time) const;
+  /// Makes the 8 bytes there a barrier's.
+  void place_barrier(std::uintptr_t address, const std::source_location& where, const void* code);
+  /// Words for an address: the variable or allocation that it lies in or near.
+  [[nodiscard]] std::string describe(std::uintptr_t address) const;
+  [[noreturn]] void fail_bulk(std::uintptr_t address, std::size_t bytes, unsigned access, Place place,
+                              const void* code);
 
   // Read by every access, hence together.
   std::uintptr_t stack = 0;  // of the running fiber
@@ -242,16 +258,13 @@ class Worker {
   void clear_relations();
   void share_knowledge(const Warp& warp, unsigned mask);
   void share_with_all();
-  std::uint32_t known_of(unsigned other) const;
   bool agent_is_over(unsigned agent, std::uint32_t time) const;
-  bool is_published(unsigned writer, std::uint32_t time) const;
   void join_readers(Readers& earlier, Readers& latest) const;
   void note_readers(Cell& cell, Readers latest);
   const Readers* unordered_reader(const Cell& cell, unsigned* thread_number) const;
   void access_async(unsigned agent, std::uintptr_t address, std::size_t bytes, unsigned access, Place place,
                     const void* code);
   void diagnose();
-  std::string describe(std::uintptr_t address) const;
   bool in_own_variable(std::uintptr_t address, std::size_t bytes, const void* place);
   bool nothing_new(const Cell& cell) const {
     const unsigned self = current->number;
@@ -294,11 +307,13 @@ class Worker {
   bool copies_used_ = false;
   std::unique_ptr<Warpgroups> warpgroups_;  // made where a kernel uses them
   std::unique_ptr<NamedBarriers> named_barriers_;
+  std::unique_ptr<PhaseBarriers> phase_barriers_;
+  std::unique_ptr<BulkCopies> bulk_copies_;
   std::unique_ptr<Relations> relations_;  // made where a kernel needs them
   bool knowing_ = false;                  // this block does
   unsigned acting_agent_ = 0;             // of an access that is by_agent
-  Place acting_place_;
-  std::vector<std::uint16_t> ring_;  // ready threads
+  Place acting_place_;                    // of that, and of one that is placed
+  std::vector<std::uint16_t> ring_;       // ready threads
   unsigned head_ = 0, ready_ = 0;
   unsigned count_ = 0, exited_ = 0, arrived_ = 0;
   Thread* next_ = nullptr;
@@ -323,7 +338,8 @@ struct Job {
 void check_atomic(const void* pointer, std::size_t bytes, const void* place);
 
 // Kinds of access.
-inline constexpr unsigned reading = 0, writing = 1, atomically = 2, asynchronously = 4, by_agent = 8;
+inline constexpr unsigned reading = 0, writing = 1, atomically = 2, asynchronously = 4, by_agent = 8,
+                          placed = 16;
 
 /// Runs the launch on all cores; throws Violation.
 void run_launch(const Launch& launch);
