@@ -82,7 +82,8 @@ __device__ __forceinline__ SharedMatrix advanced(SharedMatrix matrix, unsigned b
 struct Tf32 {};
 
 /// Orders what was done to the accumulators' registers before the products that follow. Before the first
-/// product, and again whenever ordinary code has written to them.
+/// product, and again whenever ordinary code has written to them. In a loop it stands with the products and
+/// close_products() in the loop's body: where code with branches comes between, the compiler adds more of it.
 __device__ __forceinline__ void begin_products(DECONV_WHERE_ONLY) {
 #ifdef __CUDACC__
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL

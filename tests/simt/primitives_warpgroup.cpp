@@ -29,12 +29,12 @@ __global__ void sums_of_products(float* out, const std::uint32_t* image, Layout 
   for (int i = 0; i < Columns / 2; ++i) d[i] = start_value(row + i / 2 % 2 * 8, column + i / 4 * 8 + i % 2);
   const SharedMatrix first_a = shared_matrix(shared, a.swizzle, a.leading, a.stride);
   const SharedMatrix first_b = shared_matrix(shared + a.bytes / 4, b.swizzle, b.leading, b.stride);
-  begin_products();
   for (int k = 0; k < steps; ++k) {
-    multiply_add_group<Element, Columns, RowsAcross, ColumnsAcross>(d, advanced(first_a, a.step_at(k)),
-                                                                    advanced(first_b, b.step_at(k)));
+    const SharedMatrix from_a = advanced(first_a, a.step_at(k)), from_b = advanced(first_b, b.step_at(k));
+    begin_products();
+    multiply_add_group<Element, Columns, RowsAcross, ColumnsAcross>(d, from_a, from_b);
+    close_products();
   }
-  close_products();
   wait_for_products<0>(d);
 #pragma unroll
   for (int i = 0; i < Columns / 2; ++i)
