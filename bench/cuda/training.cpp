@@ -1,7 +1,9 @@
 // The step of gradient descent on every convolution's and linear layer's weights, with and without the limit
 // to a filter's root mean square. Bytes: weights and velocity read and written, the gradient read. It does
-// not depend on the batch, so it is measured for the first one only.
+// not depend on the batch, so it is measured for the first one only. Then gradient and step in one op, beside
+// the two ops that it replaces: flops of the gradient; bytes: operands once, weights and velocity twice.
 #include "deconv/ops/sgd_update.hpp"
+#include "deconv/ops/update_weights.hpp"
 #include "layers.hpp"
 #include "measure.hpp"
 
@@ -34,6 +36,86 @@ void add_step(Jobs& jobs, const std::string& name, const Shape& weights, Index b
   }
 }
 
+/// What a step in place of a gradient works on.
+template <class T>
+struct Stepped {
+  Held<float> velocity, weights;
+  Held<T> gradient, rounded;
+
+  Stepped(Room& room, const Shape& shape, Layout layout)
+      : velocity(room.random<float>(shape, layout)),
+        weights(room.random<float>(shape, layout)),
+        gradient(room.result<T>(shape, layout)),
+        rounded(room.result<T>(shape, layout)) {}
+  [[nodiscard]] WeightStep<T, Cuda> step() const {
+    SgdParams params;
+    params.decay = 5e-4f;
+    WeightStep<T, Cuda> step{params, velocity->view(), weights->view(), {}};
+    if constexpr (!std::is_same_v<T, float>) step.rounded = rounded->view();
+    return step;
+  }
+};
+
+template <class T>
+double bytes_with_step(const Shape& src, const Shape& dst, const Shape& weights) {
+  const double rounded = std::is_same_v<T, float> ? 0 : bytes_of<T>(weights.count());
+  return bytes_of<T>(src.count() + dst.count()) + 4 * bytes_of<float>(weights.count()) + rounded;
+}
+
+template <class T>
+void add_update(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch) {
+  const Shape src = layer.src.with(0, batch), dst = layer.dst.with(0, batch);
+  const Conv2dParams params = layer.node.params;
+  const Shape weights{dst[1], src[1] / params.groups, params.window.kernel_y, params.window.kernel_x};
+  const double flops = 2.0 * static_cast<double>(dst.count()) * static_cast<double>(weights.count() / dst[1]);
+  jobs.all.push_back(
+      {"conv2d_update_weights",
+       layer.name,
+       batch,
+       dtype_of<T>,
+       bytes_with_step<T>(src, dst, weights),
+       flops,
+       {src, dst[1], params.groups, params.window},
+       [=](Room& room) {
+         const auto x = room.random<T>(src, Layout::nhwc), y = room.random<T>(dst, Layout::nhwc);
+         const Stepped<T> there(room, weights, Layout::nhwc);
+         return Ways{{"ours",
+                      [=, &room] {
+                        conv2d_update_weights<T, Cuda>(room.context(), *x, *y, params, there.step(), {});
+                      }},
+                     {"two ops", [=, &room] {
+                        conv2d_reverse_weights<T, Cuda>(room.context(), *x, *y, params,
+                                                        there.gradient->view(), {});
+                        take_step<T, Cuda>(room.context(), *there.gradient, there.step());
+                      }}};
+       }});
+}
+
+template <class T>
+void add_update(Jobs& jobs, const Layer<node::Linear>& layer, Index batch) {
+  const Shape src{batch, layer.src[1]}, dst{batch, layer.dst[1]}, weights{layer.dst[1], layer.src[1]};
+  const double flops = 2.0 * static_cast<double>(batch) * static_cast<double>(weights.count());
+  jobs.all.push_back(
+      {"linear_update_weights",
+       layer.name,
+       batch,
+       dtype_of<T>,
+       bytes_with_step<T>(src, dst, weights),
+       flops,
+       {src, dst[1]},
+       [=](Room& room) {
+         const auto x = room.random<T>(src), y = room.random<T>(dst);
+         const Stepped<T> there(room, weights, Layout::nchw);
+         return Ways{
+             {"ours",
+              [=, &room] { linear_update_weights<T, Cuda>(room.context(), *x, *y, there.step(), {}); }},
+             {"two ops", [=, &room] {
+                linear_reverse_weights<T, Cuda>(room.context(), *x, *y, there.gradient->view(), {});
+                take_step<T, Cuda>(room.context(), *there.gradient, there.step());
+              }}};
+       }});
+}
+
 const Family family([](Jobs& jobs) {
   Jobs once = jobs;
   once.batches.resize(1);
@@ -48,6 +130,10 @@ const Family family([](Jobs& jobs) {
     once.each([&]<class T>(Index batch) {
       add_step<T>(jobs, layer.name, {layer.dst[1], layer.src[1]}, batch);
     });
+  for (const auto& layer : convolutions(jobs.tiny))
+    jobs.each([&]<class T>(Index batch) { add_update<T>(jobs, layer, batch); });
+  for (const auto& layer : linears(jobs.tiny))
+    jobs.each([&]<class T>(Index batch) { add_update<T>(jobs, layer, batch); });
 });
 
 }  // namespace

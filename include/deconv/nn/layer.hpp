@@ -11,6 +11,7 @@
 #include "deconv/core/tensor.hpp"
 #include "deconv/ops/rules.hpp"
 #include "deconv/ops/switches.hpp"
+#include "deconv/ops/weight_step.hpp"
 #include "deconv/ops/window2d.hpp"
 
 namespace deconv {
@@ -67,6 +68,9 @@ struct ReversePass {
   /// parameters(), of its shape and layout, empty for those that are not trained.
   std::span<const TensorView<T, D>> diff_parameters = {};
   const TrainingPass* training = nullptr;  ///< that of the forward pass
+  /// The first parameter is to take this step, once the pass has read it; its gradient is not written then.
+  /// Null where the layer does not say that it takes_step().
+  const WeightStep<T, D>* step = nullptr;
 
   /// A layer's window with its padding replaced where windows of planes are passed.
   [[nodiscard]] Window2d window(Window2d own) const {
@@ -112,6 +116,8 @@ class Layer {
   [[nodiscard]] virtual ReverseReads reverse_reads(const ReverseOptions&) const {
     return {true, true, false};
   }
+  /// Whether reverse() takes a step with its first parameter where it is given one.
+  [[nodiscard]] virtual bool takes_step() const { return false; }
   /// Whether under these options a signal passes down unchanged.
   [[nodiscard]] virtual bool reverse_passes_through(const ReverseOptions&) const {
     return traits().passes_through;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "deconv/nn/reverse.hpp"
 #include "deconv/ops/fill.hpp"
+#include "deconv/ops/update_weights.hpp"
 
 namespace deconv {
 
@@ -16,6 +18,10 @@ namespace deconv {
 /// parameters in their order, of the parameter's shape and layout; empty views for those without a gradient.
 template <class T, Device D>
 using ParameterGradients = std::vector<std::vector<TensorView<T, D>>>;
+
+/// What first parameters take in place of a gradient: for each node nothing or a step.
+template <class T, Device D>
+using ParameterSteps = std::vector<std::optional<WeightStep<T, D>>>;
 
 /// The gradients of a loss with respect to the parameters, by the same reverse pass that projects: `signal`
 /// is the loss' gradient at the tensor `from`, with its shape in the trace (either layout). The trace was
@@ -25,11 +31,16 @@ using ParameterGradients = std::vector<std::vector<TensorView<T, D>>>;
 /// called each time a node's gradients are written (on Cuda: are on the stream), last layer first, so that
 /// they can be sent on while the pass goes down. Throws ArgumentError, ShapeError. Cost: twice the forward
 /// pass's flops.
+///
+/// `steps` is empty or has an entry for each node: a layer that takes_step() then updates its first parameter
+/// as soon as its own part of the pass has read it, with the bits of a gradient in T and take_step, and what
+/// `gradients` has for that parameter is left as it is. When the pass throws, some steps may be taken.
 template <class T, Device D>
 void reverse_to_parameters(Network<T, D>& network, const Context<D>& context, const Trace<T, D>& trace,
                            const std::string& from, std::type_identity_t<TensorView<const T, D>> signal,
                            const ParameterGradients<T, D>& gradients,
-                           std::function<void(std::size_t node)> ready = {}) {
+                           std::function<void(std::size_t node)> ready = {},
+                           const ParameterSteps<T, D>& steps_in_pass = {}) {
   const Topology& topology = network.topology();
   const auto& steps = topology.steps();
   const std::size_t seed = topology.find(from);
@@ -37,10 +48,15 @@ void reverse_to_parameters(Network<T, D>& network, const Context<D>& context, co
                       trace.shape(seed), ", met ", signal.shape());
   require<ArgumentError>(gradients.size() == steps.size(), "gradients of ", gradients.size(),
                          " nodes for a network of ", steps.size());
+  require<ArgumentError>(steps_in_pass.empty() || steps_in_pass.size() == steps.size(), "steps of ",
+                         steps_in_pass.size(), " nodes for a network of ", steps.size());
+  const auto has_step = [&](std::size_t i) { return !steps_in_pass.empty() && steps_in_pass[i].has_value(); };
   std::vector<std::size_t> targets;
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (gradients[i].empty()) continue;
     const std::string& name = topology.graph().nodes[i].name;
+    require<ArgumentError>(!has_step(i) || (!gradients[i].empty() && network.layer(i).takes_step()), "layer ",
+                           quoted(name), " takes no step in a reverse pass");
+    if (gradients[i].empty()) continue;
     const auto parameters = network.layer(i).parameters();
     require<ArgumentError>(gradients[i].size() == parameters.size(), "layer ", quoted(name), ": ",
                            gradients[i].size(), " gradients for ", parameters.size(), " parameters");
@@ -63,12 +79,13 @@ void reverse_to_parameters(Network<T, D>& network, const Context<D>& context, co
     if (gradients[i].empty() || regions[steps[i].outputs[0]].wanted) continue;
     for (const auto& gradient : gradients[i])
       if (!gradient.empty()) fill<T>(context, gradient, T(0));
+    if (has_step(i)) take_step<T>(context, gradients[i][0], *steps_in_pass[i]);
     if (ready) ready(i);
   }
   std::vector<ReverseRow<T, D>> rows;
   for (Index n = 0; n < trace.images(); ++n) rows.push_back({&trace, n, 0, 0});
   detail::ReverseRun<T, D> run(network, context, options, rows, regions);
-  run.to_parameters(gradients, std::move(ready));
+  run.to_parameters(gradients, std::move(ready), steps_in_pass);
   auto seeded = context.template make<T>(signal.shape(), detail::working_layout<D>(signal.shape()));
   copy_layout<T>(context, signal, seeded.view());
   run.seed(seed, std::move(seeded));

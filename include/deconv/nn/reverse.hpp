@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -64,10 +65,13 @@ class ReverseRun {
   }
 
   /// Gradients of the parameters are wanted: for each node none, or a view for each of its parameters, which
-  /// must outlive the run. `arrived` is called after a node's are written.
+  /// must outlive the run. `arrived` is called after a node's are written. `steps` is empty or has for each
+  /// node none or what its first parameter takes in place of a gradient.
   void to_parameters(std::span<const std::vector<TensorView<T, D>>> gradients,
-                     std::function<void(std::size_t node)> arrived) {
+                     std::function<void(std::size_t node)> arrived,
+                     std::span<const std::optional<WeightStep<T, D>>> steps = {}) {
     gradients_ = gradients;
+    steps_ = steps;
     arrived_ = std::move(arrived);
     require<ArgumentError>(straight_, "gradients of parameters want the rows of one trace in order");
   }
@@ -283,6 +287,7 @@ class ReverseRun {
                   traits.window.padding.left + below.footprint.x.low - traits.window.stride_x * x.low, 0, 0};
     }
     if (has_gradients(i)) pass.diff_parameters = gradients_[i];
+    if (!steps_.empty() && steps_[i]) pass.step = &*steps_[i];
     pass.training = training();
     layer.reverse(pass);
     for (std::size_t k = 0; k < step.inputs.size(); ++k) {
@@ -334,6 +339,7 @@ class ReverseRun {
   std::vector<Tensor<T, D>> signals_;
   std::vector<std::size_t> kept_;
   std::span<const std::vector<TensorView<T, D>>> gradients_;
+  std::span<const std::optional<WeightStep<T, D>>> steps_;
   std::function<void(std::size_t)> arrived_;
   bool straight_ = false;
 };

@@ -17,7 +17,7 @@
 // Weights' gradients and the step of gradient descent in one. The results have the bits of the two ops one
 // after the other: conv2d_reverse_weights or linear_reverse_weights to a gradient in T, then sgd_update in
 // float. On Cuda the gradient stays in registers where the parts of its sums are added: 8 bytes a weight less
-// than the two take in float, 20 less in half and bfloat16 (docs/kernels/training.md).
+// than the two take in float, 16 less in half and bfloat16 (docs/kernels/training.md).
 namespace deconv {
 
 /// The step for a gradient that lies in memory. Throws as sgd_update does, and ShapeError.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -37,6 +38,14 @@ using ParameterRules = std::function<ParameterRule(const std::string& name, cons
 ///                           [&](std::size_t node) { sgd.ready(node); });
 ///     sgd.update(rate, momentum, 1.0f / images);
 ///
+/// Where one rank trains on a GPU, what layers can update while the pass goes down need not wait for the end,
+/// and its gradients are never written. The same bits:
+///
+///     const auto& steps = sgd.steps(rate, momentum, 1.0f / images);
+///     reverse_to_parameters(network, context, trace, from, signal, sgd.gradients(),
+///                           [&](std::size_t node) { sgd.ready(node); }, steps);
+///     sgd.update(rate, momentum, 1.0f / images);
+///
 /// Memory: 8 bytes a parameter, for T other than float sizeof(T) + 12.
 template <class T, Device D>
 class Sgd {
@@ -45,7 +54,10 @@ class Sgd {
   /// no parameter is left to train.
   Sgd(const Context<D>& context, Network<T, D>& network, dist::Communicator<D>& communicator,
       const ParameterRules& rules)
-      : context_(context), network_(&network), slots_of_(network.topology().steps().size()) {
+      : context_(context),
+        network_(&network),
+        communicator_(&communicator),
+        slots_of_(network.topology().steps().size()) {
     const auto& nodes = network.topology().graph().nodes;
     gradients_.resize(nodes.size());
     for (std::size_t i = nodes.size(); i-- > 0;) {
@@ -74,32 +86,53 @@ class Sgd {
 
   /// Where a backward pass writes.
   [[nodiscard]] const ParameterGradients<T, D>& gradients() const noexcept { return gradients_; }
+  /// The steps of this update that a backward pass may take by itself: those of layers' first parameters,
+  /// where no other rank's gradient is to be added and the layer can. After it update() leaves them out; both
+  /// want the same numbers. None on the host, where nothing would be saved.
+  [[nodiscard]] const ParameterSteps<T, D>& steps(float rate, float momentum, float gradient_scale) {
+    steps_.assign(slots_of_.size(), std::nullopt);
+    if constexpr (std::same_as<D, Cuda>) {
+      if (communicator_->size() > 1) return steps_;
+      for (std::size_t i = 0; i < slots_of_.size(); ++i) {
+        if (slots_of_[i].empty() || !network_->layer(i).takes_step()) continue;
+        Slot& slot = slots_[slots_of_[i].front()];
+        if (!slot.trained || slot.rule.rate == 0) continue;
+        slot.stepped = true;
+        steps_[i].emplace(WeightStep<T, D>{
+            params_of(slot, rate, momentum, gradient_scale), slot.velocity.view(), master(slot), {}});
+        if constexpr (!std::is_same_v<T, float>) steps_[i]->rounded = slot.value->view();
+      }
+    }
+    return steps_;
+  }
   /// A node's gradients are written: their sum over the ranks may begin.
   void ready(std::size_t node) {
     for (const std::size_t s : slots_of_[node]) {
       Slot& slot = slots_[s];
       if (!slot.trained) continue;
       if constexpr (!std::is_same_v<T, float>)
-        convert(context_, slot.gradient.view(), buckets_->gradient(slot.bucket));
+        if (!slot.stepped) convert(context_, slot.gradient.view(), buckets_->gradient(slot.bucket));
       buckets_->ready(slot.bucket);
     }
   }
   /// Waits for the sums over the ranks and takes the step: gradients times `gradient_scale`, decay, momentum,
-  /// renormalisation. Bytes: 20 a parameter.
+  /// renormalisation. Bytes: 20 a parameter that has not taken its step yet.
   void update(float rate, float momentum, float gradient_scale) {
     buckets_->wait();
     for (Slot& slot : slots_) {
-      if (!slot.trained || slot.rule.rate == 0) continue;
-      const SgdParams params{rate * slot.rule.rate, momentum, slot.rule.decay, slot.rule.largest_rms,
-                             gradient_scale};
+      if (!slot.trained || slot.rule.rate == 0 || std::exchange(slot.stepped, false)) continue;
       const auto weights = master(slot);
-      sgd_update<float>(context_, params, buckets_->gradient(slot.bucket), slot.velocity.view(), weights);
+      sgd_update<float>(context_, params_of(slot, rate, momentum, gradient_scale),
+                        buckets_->gradient(slot.bucket), slot.velocity.view(), weights);
       if constexpr (!std::is_same_v<T, float>) convert(context_, weights, slot.value->view());
     }
     network_->parameters_changed();
   }
   /// Gives a step up that an exception ended.
-  void abandon() noexcept { buckets_->abandon(); }
+  void abandon() noexcept {
+    buckets_->abandon();
+    for (Slot& slot : slots_) slot.stepped = false;
+  }
 
   /// Calls `visit(name, weights, velocity)` with each trained parameter's float weights and velocity, in the
   /// order of their training.
@@ -125,7 +158,13 @@ class Sgd {
     Tensor<float, D> velocity, weights;  ///< `weights` for T other than float
     Tensor<T, D> gradient = {};          ///< likewise
     std::size_t bucket = 0;              ///< its number among the gradients
+    bool stepped = false;                ///< the backward pass takes this update's step
   };
+
+  [[nodiscard]] static SgdParams params_of(const Slot& slot, float rate, float momentum,
+                                           float gradient_scale) {
+    return {rate * slot.rule.rate, momentum, slot.rule.decay, slot.rule.largest_rms, gradient_scale};
+  }
 
   [[nodiscard]] TensorView<float, D> master(Slot& slot) {
     if constexpr (std::is_same_v<T, float>)
@@ -166,9 +205,11 @@ class Sgd {
 
   Context<D> context_;
   Network<T, D>* network_;
+  dist::Communicator<D>* communicator_;
   std::vector<Slot> slots_;
   std::vector<std::vector<std::size_t>> slots_of_;  ///< a node's
   ParameterGradients<T, D> gradients_;
+  ParameterSteps<T, D> steps_;
   std::unique_ptr<dist::GradientBuckets<D>> buckets_;
 };
 

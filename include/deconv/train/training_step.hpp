@@ -21,6 +21,8 @@ struct StepOptions {
   Index whole_batch = 0;    ///< images of all ranks: the gradient is their mean
   float loss_scale = 1;     ///< times the gradients while they are in T
   double largest_loss = 0;  ///< above it, or where it is no number, nothing is updated; 0: any number
+  bool steps_in_pass =
+      true;  ///< layers are updated while the reverse pass goes down, where Sgd::steps allows
 };
 
 /// What a step saw, over all ranks.
@@ -54,6 +56,8 @@ StepResult training_step(Network<T, D>& network, const Context<D>& context,
                                   " wanted: a lower learning rate or another initialisation may help"));
     return StepResult{loss, totals[1] / std::max(totals[2], 1.0)};
   };
+  const auto batch = static_cast<float>(std::max<Index>(options.whole_batch, 1));
+  const float scale = 1.0f / (batch * options.loss_scale);
   StepResult result;
   if (images[0] == 0) {
     result = agree();
@@ -84,11 +88,13 @@ StepResult training_step(Network<T, D>& network, const Context<D>& context,
         batch_loss<T, D>(context, options.loss, trace.view(scores), classes_of, options.loss_scale);
     totals = {loss.loss_sum, loss.wrong, static_cast<double>(images[0])};
     result = agree();
-    reverse_to_parameters<T, D>(network, context, trace, scores, loss.diff_scores.view(), sgd.gradients(),
-                                [&](std::size_t node) { sgd.ready(node); });
+    const auto steps =
+        options.steps_in_pass ? sgd.steps(options.rate, options.momentum, scale) : ParameterSteps<T, D>{};
+    reverse_to_parameters<T, D>(
+        network, context, trace, scores, loss.diff_scores.view(), sgd.gradients(),
+        [&](std::size_t node) { sgd.ready(node); }, steps);
   }
-  const auto batch = static_cast<float>(std::max<Index>(options.whole_batch, 1));
-  sgd.update(options.rate, options.momentum, 1.0f / (batch * options.loss_scale));
+  sgd.update(options.rate, options.momentum, scale);
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include "deconv/nn/layer.hpp"
 #include "deconv/ops/conv2d.hpp"
 #include "deconv/ops/conv2d_transpose.hpp"
+#include "deconv/ops/update_weights.hpp"
 
 namespace deconv {
 
@@ -25,13 +26,18 @@ class Conv2d final : public Layer<T, D> {
                       &cache_);
   }
   void reverse(const ReversePass<T, D>& pass) const override {
-    if (!pass.diff_parameters.empty())
-      conv2d_reverse_weights<T>(pass.context, pass.src[0], pass.diff_dst, params_, pass.diff_parameters[0],
-                                bias_.empty() ? TensorView<T, D>() : pass.diff_parameters[1]);
     if (!pass.diff_src[0].empty())
       conv2d_reverse_data<T>(pass.context, pass.diff_dst, weights_,
                              {pass.window(params_.window), params_.groups}, pass.diff_src[0], &cache_);
+    if (pass.diff_parameters.empty()) return;
+    const auto diff_bias = bias_.empty() ? TensorView<T, D>() : pass.diff_parameters[1];
+    if (pass.step != nullptr)
+      conv2d_update_weights<T, D>(pass.context, pass.src[0], pass.diff_dst, params_, *pass.step, diff_bias);
+    else
+      conv2d_reverse_weights<T>(pass.context, pass.src[0], pass.diff_dst, params_, pass.diff_parameters[0],
+                                diff_bias);
   }
+  [[nodiscard]] bool takes_step() const override { return true; }
   /// The forward pass over windows that bring every pixel their outputs read: without padding, whose rows and
   /// columns stand in src as zeros. dst as large as stride and reach leave it.
   void forward_unpadded(const Context<D>& context, TensorView<const T, D> src,

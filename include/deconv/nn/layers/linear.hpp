@@ -4,6 +4,7 @@
 
 #include "deconv/nn/layer.hpp"
 #include "deconv/ops/linear.hpp"
+#include "deconv/ops/update_weights.hpp"
 
 namespace deconv {
 
@@ -21,14 +22,18 @@ class Linear final : public Layer<T, D> {
                       pass.dst[0], pass.negative_slope, &cache_);
   }
   void reverse(const ReversePass<T, D>& pass) const override {
-    if (!pass.diff_parameters.empty())
-      linear_reverse_weights<T>(pass.context, pass.src[0].reshaped({pass.src[0][0], weights_[1]}),
-                                pass.diff_dst, pass.diff_parameters[0],
-                                bias_.empty() ? TensorView<T, D>() : pass.diff_parameters[1]);
     if (!pass.diff_src[0].empty())
       linear_reverse_data<T>(pass.context, pass.diff_dst, weights_,
                              pass.diff_src[0].reshaped({pass.diff_src[0][0], weights_[1]}));
+    if (pass.diff_parameters.empty()) return;
+    const auto src = pass.src[0].reshaped({pass.src[0][0], weights_[1]});
+    const auto diff_bias = bias_.empty() ? TensorView<T, D>() : pass.diff_parameters[1];
+    if (pass.step != nullptr)
+      linear_update_weights<T, D>(pass.context, src, pass.diff_dst, *pass.step, diff_bias);
+    else
+      linear_reverse_weights<T>(pass.context, src, pass.diff_dst, pass.diff_parameters[0], diff_bias);
   }
+  [[nodiscard]] bool takes_step() const override { return true; }
   /// O x F.
   [[nodiscard]] TensorView<const T, D> weights() const noexcept { return weights_.view(); }
   [[nodiscard]] ReverseReads reverse_reads(const ReverseOptions& options) const override {
