@@ -41,6 +41,23 @@ __global__ void sums_of_products(float* out, const std::uint32_t* image, Layout 
     out[(row + i / 2 % 2 * 8) * Columns + column + i / 4 * 8 + i % 2] = d[i];
 }
 
+// The same for operands in arrays of their own: 64 x 16 and 16 x 8.
+__global__ void sums_from_arrays(float* out, const std::uint32_t* image) {
+  __shared__ __align__(1024) std::uint32_t a[64 * 8];
+  __shared__ __align__(1024) std::uint32_t b[8 * 8];
+  for (unsigned i = threadIdx.x; i < 72 * 8; i += 128) (i < 64 * 8 ? a[i] : b[i - 64 * 8]) = image[i];
+  publish_to_bulk();
+  __syncthreads();
+  float d[4] = {};
+  begin_products();
+  multiply_add_group<deconv::half, 8>(d, shared_matrix(a, MatrixSwizzle::bytes32, 0, 256),
+                                      shared_matrix(b, MatrixSwizzle::bytes32, 0, 256));
+  close_products();
+  wait_for_products<0>(d);
+  const unsigned row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+  for (unsigned i = 0; i < 4; ++i) out[(row + i / 2 * 8) * 8 + column + i % 2] = d[i];
+}
+
 template <class Element, int Columns, bool RowsAcross = false, bool ColumnsAcross = false>
 void check_products(MatrixSwizzle swizzle_a, MatrixSwizzle swizzle_b, bool apart = false) {
   constexpr int element = std::is_same_v<Element, Tf32> ? 4 : 2, steps = 5, depth = steps * 32 / element;
@@ -130,6 +147,29 @@ TEST_CASE("a warpgroup's operands may be of different swizzles, their groups of 
       check_products<deconv::half, 64>(a, b, true);
       check_products<Tf32, 64>(a, b, true);
       check_products<bfloat16, 64, true, true>(a, b, true);
+    }
+  }
+}
+
+TEST_CASE("a warpgroup's operands may be arrays in shared memory") {
+  if (!has_warpgroup_products()) return;
+  const Layout a = layout_of(bytes32, false, 64, 2, 1, false), b = layout_of(bytes32, false, 8, 2, 1, false);
+  std::vector<std::uint32_t> image(72 * 8);
+  auto* const bytes = reinterpret_cast<unsigned char*>(image.data());
+  for (int k = 0; k < 16; ++k) {
+    for (int row = 0; row < 64; ++row) put<deconv::half>(bytes + a.place(row, k), a_value(row, k));
+    for (int column = 0; column < 8; ++column)
+      put<deconv::half>(bytes + 64 * 32 + b.place(column, k), b_value(k, column));
+  }
+  Array<std::uint32_t> device_image(image);
+  Array<float> out(64 * 8);
+  run(sums_from_arrays, 1, 128, 0, static_cast<float*>(out), static_cast<std::uint32_t*>(device_image));
+  const std::vector<float> sums = out.host();
+  for (int row = 0; row < 64; ++row) {
+    for (int column = 0; column < 8; ++column) {
+      float want = 0;
+      for (int k = 0; k < 16; ++k) want += a_value(row, k) * b_value(k, column);
+      REQUIRE(sums[static_cast<std::size_t>(row * 8 + column)] == want);
     }
   }
 }

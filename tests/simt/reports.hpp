@@ -2,7 +2,9 @@
 
 #include <cuda_runtime.h>
 
+#include <fstream>
 #include <optional>
+#include <string>
 
 #include "simt/emulator.hpp"
 #include "support/catch.hpp"
@@ -43,6 +45,17 @@ class Memory {
  private:
   T* data_ = nullptr;
 };
+
+/// The line of a test's file that ends with the remark "// ...".
+inline unsigned line_with(const char* path, const std::string& remark) {
+  std::ifstream file(path);
+  std::string line;
+  for (unsigned number = 1; std::getline(file, line); ++number) {
+    if (line.ends_with("  // " + remark)) return number;
+  }
+  FAIL("no line of " << path << " ends with the remark " << remark);
+  return 0;
+}
 
 /// The checks that every report passes: the kernel's name, this file, the line, and the seed.
 inline void check_report(const std::optional<Violation>& report, Mistake mistake, const char* kernel,

@@ -4,8 +4,6 @@
 #include "warpgroup.hpp"
 
 #include <bit>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -26,22 +24,6 @@ bool all_absent(const float* d, unsigned count) {
     if (std::bit_cast<std::uint32_t>(d[i]) != absent) return false;
   }
   return true;
-}
-
-/// The running thread's group.
-Warpgroup& mine(const char* operation, const std::source_location& where) {
-  if (!active) {
-    std::fputs("simt: a function of the device was called outside a kernel\n", stderr);
-    std::abort();
-  }
-  Worker& worker = *active;
-  const unsigned group = worker.current->number / 128u;
-  if (worker.thread_count() < (group + 1) * 128) {
-    worker.failing().fail(Mistake::missing_lanes, *worker.current,
-                          std::string("calls ") + operation + " in a warpgroup without 128 threads",
-                          Place(where));
-  }
-  return worker.warpgroup(group);
 }
 
 unsigned running_member() { return active->current->number % 128u; }
@@ -190,55 +172,6 @@ void Warpgroup::carry_out(Product& product) {
   multiply(product, accumulators_[product.accumulator]->sums);
 }
 
-bool Warpgroup::meet(const char* operation, unsigned value, const std::source_location& where) {
-  Worker& worker = *active;
-  Thread& self = *worker.current;
-  if (met_ == 0) {
-    value_ = value;
-    first_met_ = self.number;
-  } else {
-    const Thread& first = worker.thread(first_met_);
-    if (first.operation != operation || value_ != value || !same_line(first.where, where)) {
-      worker.failing().fail(
-          Mistake::missing_lanes, self,
-          std::string("calls ") + operation + " where the rest of its warpgroup calls something else",
-          Place(where), "thread " + text(first.index) + " waits in " + first.operation, Place(first.where));
-    }
-  }
-  if (++met_ < 128) {
-    worker.wait(operation, where, &Warpgroup::explain);
-    return false;
-  }
-  met_ = 0;
-  return true;
-}
-
-// Runs the others on, after meet() has said that all have come.
-void Warpgroup::part() {
-  Worker& worker = *active;
-  const unsigned self = worker.current->number, first = self / 128 * 128;
-  for (unsigned i = 0; i < 128; ++i) {
-    if (first + i != self) worker.wake(worker.thread(first + i));
-  }
-}
-
-Explanation Warpgroup::explain(Worker& worker, const Thread& thread) {
-  Explanation explanation;
-  explanation.mistake = Mistake::missing_lanes;
-  unsigned come = 0;
-  const unsigned first = thread.number / 128u * 128u;
-  for (unsigned i = 0; i < 128; ++i) {
-    const Thread& other = worker.thread(first + i);
-    if (other.state == Thread::State::waiting && other.operation == thread.operation) {
-      ++come;
-    } else if (!explanation.missing) {
-      explanation.missing = &other;
-    }
-  }
-  explanation.what = std::to_string(come) + " of the 128 threads of its warpgroup have come";
-  return explanation;
-}
-
 void Warpgroup::wait(unsigned newest, const std::source_location& where) {
   if (!meet("wait_for_products", newest, where)) return;
   Worker& worker = *active;
@@ -289,30 +222,6 @@ void Warpgroup::land(unsigned groups, const std::source_location& where) {
   }
 }
 
-void Warpgroup::set_registers(unsigned count, bool more, const std::source_location& where) {
-  if (!meet(more ? "take_registers" : "give_registers", count, where)) return;
-  Worker& worker = *active;
-  if (registers != 0 && (more ? count < registers : count > registers)) {
-    worker.failing().fail(Mistake::registers, *worker.current,
-                          std::string(more ? "takes up to " : "gives up all but ") + std::to_string(count) +
-                              " registers where its warpgroup has " + std::to_string(registers) + " a thread",
-                          Place(where));
-  }
-  registers = count;
-  unsigned sum = 0;
-  for (unsigned group = 0; group * 128 < worker.thread_count(); ++group)
-    sum += worker.warpgroup(group).registers;
-  if (sum > 512) {
-    worker.failing().fail(Mistake::registers, *worker.current,
-                          "asks for " + std::to_string(count) +
-                              " registers a thread: the block's warpgroups together "
-                              "would have " +
-                              std::to_string(sum) + ", of 512 that there are",
-                          Place(where));
-  }
-  part();
-}
-
 void Warpgroup::finish() {
   const unsigned self = running_member();
   for (const auto& accumulator : accumulators_) {
@@ -324,24 +233,15 @@ void Warpgroup::finish() {
   }
 }
 
-Warpgroup& Worker::warpgroup(unsigned group) {
-  if (!warpgroups_) warpgroups_ = std::make_unique<Warpgroups>();
-  warpgroups_->used = true;
-  return warpgroups_->groups[group];
-}
-
-void begin_products(const std::source_location& where) { mine("begin_products", where).begin(); }
-void close_products(const std::source_location& where) { mine("close_products", where).close(); }
+void begin_products(const std::source_location& where) { Warpgroup::mine("begin_products", where).begin(); }
+void close_products(const std::source_location& where) { Warpgroup::mine("close_products", where).close(); }
 void wait_for_products(unsigned newest, const std::source_location& where) {
-  mine("wait_for_products", where).wait(newest, where);
+  Warpgroup::mine("wait_for_products", where).wait(newest, where);
 }
 void multiply_add_group(MatrixType type, unsigned columns, bool rows_across, bool columns_across, float* d,
                         std::uint64_t a, std::uint64_t b, const std::source_location& where) {
-  mine("multiply_add_group", where)
+  Warpgroup::mine("multiply_add_group", where)
       .issue(type, columns, rows_across, columns_across, d, a, b, where, __builtin_return_address(0));
-}
-void set_registers(unsigned count, bool more, const std::source_location& where) {
-  mine("set_registers", where).set_registers(count, more, where);
 }
 
 }  // namespace simt

@@ -63,6 +63,8 @@ Operand decoded(std::uint64_t bits, unsigned rows, bool across);
 
 class Warpgroup {
  public:
+  /// The running thread's, which must have all its threads.
+  static Warpgroup& mine(const char* operation, const std::source_location& where);
   void clear();
   void begin();
   void issue(MatrixType type, unsigned columns, bool rows_across, bool columns_across, float* d,
