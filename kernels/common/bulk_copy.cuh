@@ -170,7 +170,7 @@ __device__ __forceinline__ void close_bulk_group() {
   __trap();
 #endif
 #else
-  simt::close_bulk_group();
+  simt::close_bulk_stores();
 #endif
 }
 
@@ -184,7 +184,7 @@ __device__ __forceinline__ void wait_for_bulk_reads() {
   __trap();
 #endif
 #else
-  simt::wait_for_bulk_groups(Newest);
+  simt::wait_for_bulk_stores(Newest);
 #endif
 }
 
@@ -198,7 +198,7 @@ __device__ __forceinline__ void wait_for_bulk_groups() {
   __trap();
 #endif
 #else
-  simt::wait_for_bulk_groups(Newest);
+  simt::wait_for_bulk_stores(Newest);
 #endif
 }
 

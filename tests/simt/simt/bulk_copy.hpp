@@ -18,9 +18,9 @@ void bulk_load_im2col(void* shared, const void* map, std::uint64_t* barrier, con
 void bulk_store(const void* map, const void* shared, const int* coordinates, unsigned rank,
                 const std::source_location& where);
 /// Closes the group of this thread's stores so far.
-void close_bulk_group();
+void close_bulk_stores();
 /// Waits until at most `newest` of this thread's groups are still under way.
-void wait_for_bulk_groups(unsigned newest);
+void wait_for_bulk_stores(unsigned newest);
 /// Shows what the thread has written to shared memory to stores and to matrix products.
 void publish_to_bulk(const std::source_location& where);
 

@@ -224,12 +224,12 @@ void bulk_store(const void* map, const void* shared, const int* coordinates, uns
   worker.bulk_copies().store(worker, map, shared, coordinates, rank, where, __builtin_return_address(0));
 }
 
-void close_bulk_group() {
+void close_bulk_stores() {
   Worker& worker = running();
   worker.bulk_copies().close(worker);
 }
 
-void wait_for_bulk_groups(unsigned newest) {
+void wait_for_bulk_stores(unsigned newest) {
   Worker& worker = running();
   worker.bulk_copies().wait(worker, newest);
 }

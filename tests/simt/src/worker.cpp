@@ -324,9 +324,11 @@ void Worker::fail(Mistake mistake, const Thread& thread, std::string what, Place
 
 // Nobody can run and not all have ended: says who waits for whom. Runs on the scheduler's stack.
 void Worker::diagnose() {
-  const auto doing = [](const Thread& t) -> std::string {
+  const auto doing = [this](const Thread& t) -> std::string {
     if (t.state == Thread::State::exited) return "has ended";
     if (t.state == Thread::State::ready) return "does something else";
+    if (t.state == Thread::State::waiting)
+      return std::string("waits in ") + t.operation + ": " + t.explain(*this, t).what;
     return t.state == Thread::State::at_barrier ? "waits at __syncthreads"
                                                 : std::string("waits in ") + t.operation;
   };
