@@ -104,7 +104,7 @@ void Warpgroup::set_registers(unsigned count, bool more, const std::source_locat
 }
 
 void set_registers(unsigned count, bool more, const std::source_location& where) {
-  Warpgroup::mine("set_registers", where).set_registers(count, more, where);
+  Warpgroup::mine(more ? "take_registers" : "give_registers", where).set_registers(count, more, where);
 }
 
 }  // namespace simt
