@@ -4,9 +4,8 @@
 #include <cstdint>
 
 #include "common/bulk_copy.cuh"
-#include "common/shared_memory.cuh"
 #include "common/warpgroup.cuh"
-#include "primitives.cuh"
+#include "primitives_bulk.hpp"
 #include "primitives_warpgroup.hpp"
 #include "support/catch.hpp"
 
@@ -18,7 +17,7 @@ namespace {
 
 template <class Element, int Columns, bool RowsAcross, bool ColumnsAcross>
 __global__ void sums_of_products(float* out, const std::uint32_t* image, Layout a, Layout b, int steps) {
-  std::uint32_t* const shared = dynamic_shared<std::uint32_t>();
+  std::uint32_t* const shared = swizzled_shared<std::uint32_t>();
   for (unsigned i = threadIdx.x; i < (a.bytes + b.bytes) / 4; i += 128) shared[i] = image[i];
   publish_to_bulk();
   __syncthreads();
@@ -73,7 +72,7 @@ void check_products(MatrixSwizzle swizzle_a, MatrixSwizzle swizzle_b, bool apart
   Array<std::uint32_t> device_image(image);
   Array<float> out(64 * Columns);
   const auto kernel = sums_of_products<Element, Columns, RowsAcross, ColumnsAcross>;
-  const unsigned shared = a.bytes + b.bytes;
+  const unsigned shared = a.bytes + b.bytes + 1024;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)));
   run(kernel, 1, 128, shared, static_cast<float*>(out), static_cast<std::uint32_t*>(device_image), a, b,
       steps);

@@ -5,8 +5,8 @@
 
 #include "common/bulk_copy.cuh"
 #include "common/named_barrier.cuh"
-#include "common/shared_memory.cuh"
 #include "common/warpgroup.cuh"
+#include "primitives_bulk.hpp"
 #include "primitives_warpgroup.hpp"
 #include "support/catch.hpp"
 
@@ -23,7 +23,7 @@ constexpr int full = 1, empty = full + panels_kept;  // the first of as many bar
 template <class Element>
 __global__ void __launch_bounds__(threads, 1)
     sums_by_panels(float* sums, const uint4* a, const uint4* b, int panels) {
-  char* const shared = dynamic_shared<char>();
+  char* const shared = swizzled_shared<char>();
   const int group = static_cast<int>(threadIdx.x / 128), thread = static_cast<int>(threadIdx.x % 128);
   if (group == 2) {
     give_registers<40>();
@@ -77,7 +77,7 @@ void check_sums(int panels) {
     for (int k = 0; k < depth; ++k) b.push_back(Element(b_value(k, column)).bits);
   Array<std::uint16_t> device_a(a), device_b(b);
   Array<float> out(rows * columns);
-  constexpr unsigned shared = panels_kept * panel_bytes;
+  constexpr unsigned shared = panels_kept * panel_bytes + 1024;
   const auto kernel = sums_by_panels<Element>;
   check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)));
   run(kernel, 1, threads, shared, static_cast<float*>(out),
