@@ -50,15 +50,15 @@ bool fits_patch(const Window2d& w) {
   return height <= patch_rows && width <= patch_rows && height * width <= patch_rows;
 }
 
-/// The product that a convolution is when nothing is shared between its rows.
+/// The product of `rows` rows that a convolution is.
 template <class T>
 tuning::MatrixProduct product_of(const Context<Cuda>& context, Index rows, const Shape& weights,
-                                 const Shape& plane, Index groups) {
+                                 const Shape& plane, const Conv2dParams& params) {
   tuning::MatrixProduct product;
   product.rows = rows;
-  product.columns = weights[0] / groups;
-  product.depth = weights[1] * weights[2] * weights[3];
-  product.products = groups;
+  product.columns = weights[0] / params.groups;
+  product.depth = forward_depth<T>(weights, params);
+  product.products = params.groups;
   product.outputs = plane.count();
   product.element_bytes = sizeof(T);
   product.times = products_of<T>(context);
@@ -116,9 +116,9 @@ bool conv2d_pool_pays(const Context<Cuda>& context, const Shape& src, const Shap
                      window.output_width(plane[3], "conv2d_pool")};
   if (pooled.count() == 0) return false;
   const Patches patches = choose_patches(geometry_of(window, plane, pooled));
-  const auto apart = product_of<T>(context, plane[0] * plane[2] * plane[3], weights, plane, params.groups);
-  const auto fused = product_of<T>(context, plane[0] * patches.rows * patches.columns * patch_rows, weights,
-                                   plane, params.groups);
+  const auto apart = product_of<T>(context, plane[0] * plane[2] * plane[3], weights, plane, params);
+  const auto fused =
+      product_of<T>(context, plane[0] * patches.rows * patches.columns * patch_rows, weights, plane, params);
   // A split product is one whose tiles do not fill the GPU, and adds its sums in another order.
   const TileChoice alone = tuning::choose(apart, {});
   if (alone.splits != 1) return false;
@@ -162,7 +162,7 @@ bool conv2d_pool_forward(const Context<Cuda>& context, TensorView<const T, Cuda>
   pool.patches_down = static_cast<unsigned>(patches.rows);
   pool.patches_across = static_cast<unsigned>(patches.columns);
   const auto product = product_of<T>(context, plane[0] * patches.rows * patches.columns * patch_rows,
-                                     weights.shape(), plane, params.groups);
+                                     weights.shape(), plane, params);
   const int tile = choose_tile(product, choice).tile;
   if (product.times == 3) {
     if constexpr (std::is_same_v<T, float>) start<T, 3>(context, c, pool, tile);

@@ -34,7 +34,8 @@ struct PooledTarget {
   unsigned patches_down = 1, patches_across = 1;
 };
 
-/// The pixels of a patch as rows of a product; some may lie outside of the plane.
+/// The pixels of a patch as rows of a product. Where windows hang over the plane, its nearest pixels stand in
+/// for those outside, which nobody pools: loaders may rely on what a pixel of the plane reads.
 class PatchRows {
  public:
   struct Place {
@@ -42,18 +43,25 @@ class PatchRows {
     int y, x;
   };
 
-  __device__ PatchRows(Index image, int top, int left, int height, int width)
-      : image_(image), top_(top), left_(left), width_(width), count_(height * width) {}
+  /// A patch of height x width pixels from (top, left) on.
+  __device__ PatchRows(const Geometry& g, Index image, int top, int left, int height, int width)
+      : image_(image),
+        top_(top),
+        left_(left),
+        width_(width),
+        count_(height * width),
+        last_y_(g.y.extent - 1),
+        last_x_(g.x.extent - 1) {}
   [[nodiscard]] __device__ int left() const { return count_; }
   [[nodiscard]] __device__ Index image() const { return image_; }
   [[nodiscard]] __device__ Place operator[](int i) const {
-    const int y = i / width_;
-    return {0, top_ + y, left_ + i - y * width_};
+    const int down = i / width_, y = top_ + down, x = left_ + i - down * width_;
+    return {0, max(0, min(y, last_y_)), max(0, min(x, last_x_))};
   }
 
  private:
   Index image_;
-  int top_, left_, width_, count_;
+  int top_, left_, width_, count_, last_y_, last_x_;
 };
 
 /// Elements from a pixel's values in shared memory to the next pixel's: so many more than there are columns
@@ -148,7 +156,8 @@ __global__ void __launch_bounds__(Tile::threads, Tile::resident(Products))
              c.dst_channels};
   }
 
-  const PatchRows rows(image, pool.g.y.start(first_p), pool.g.x.start(first_q), pool.height, pool.width);
+  const PatchRows rows(pool.g, image, pool.g.y.start(first_p), pool.g.x.start(first_q), pool.height,
+                       pool.width);
   const int chunks = c.only_y.taps * c.only_x.taps * c.src.chunks;
   MatrixUnit<T, Tile, Products> unit;
   TapChunks<T, Tile> pixels(c.src, group, c.only_y, c.only_x, rows, 0);

@@ -90,6 +90,10 @@ template <class T>
     const Context<Cuda>& context, TensorView<const T, Cuda> src, TensorView<const T, Cuda> weights,
     const T* bias, const Conv2dParams& params, TensorView<T, Cuda> dst, std::optional<float> negative_slope);
 
+/// The elements that each of its sums then runs over, where tensors begin at multiples of 16 bytes.
+template <class T>
+[[nodiscard]] Index forward_depth(const Shape& weights, const Conv2dParams& params);
+
 /// The forward pass on tensor cores; false, and nothing done, where the shape is not for them: grouped
 /// convolutions whose groups' channels do not come in 16 bytes.
 template <class T>

@@ -110,6 +110,15 @@ std::optional<WindowSource<T>> window_source(const Context<Cuda>& context, Tenso
 }
 
 template <class T>
+Index forward_depth(const Shape& weights, const Conv2dParams& params) {
+  const Window2d& w = params.window;
+  if (weights[1] % chunk_of<T> == 0) return weights[1] * w.taps();
+  if (w.dilation_x != 1) return rounded_up(weights[1], chunk_of<T>) * w.taps();
+  const int wide = widened<T>(weights[1], kernel_count(w.stride_x, "a stride"));
+  return rounded_up(w.kernel_x * wide, chunk_of<T>) * w.kernel_y;
+}
+
+template <class T>
 std::optional<ForwardCorrelation<T>> forward_correlation(const Context<Cuda>& context,
                                                          TensorView<const T, Cuda> src,
                                                          TensorView<const T, Cuda> weights, const T* bias,
@@ -253,6 +262,7 @@ bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda>
   template std::optional<WindowSource<T>> window_source<T>(const Context<Cuda>&, TensorView<const T, Cuda>,  \
                                                            const CorrelationAxis&, int);                     \
   template Tensor<T, Cuda> packed_pixels<T>(const Context<Cuda>&, TensorView<const T, Cuda>, int, int, int); \
+  template Index forward_depth<T>(const Shape&, const Conv2dParams&);                                        \
   template std::optional<ForwardCorrelation<T>> forward_correlation<T>(                                      \
       const Context<Cuda>&, TensorView<const T, Cuda>, TensorView<const T, Cuda>, const T*,                  \
       const Conv2dParams&, TensorView<T, Cuda>, std::optional<float>);                                       \

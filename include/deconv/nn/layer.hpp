@@ -112,6 +112,13 @@ class Layer {
   /// Whether a layer that passes its input through in inference computes something in training (dropout).
   [[nodiscard]] virtual bool computes_in_training() const { return false; }
   virtual void forward(const ForwardPass<T, D>& pass) const = 0;
+  /// As forward (with the rectifier that `pass` names), and max-pools the result by `window` at once where
+  /// that takes less time; the pass' destinations and switches are the pooling's. False, and nothing done,
+  /// where it does not: then the network runs both layers.
+  [[nodiscard]] virtual bool forward_pooled(const ForwardPass<T, D>& /*pass*/,
+                                            const Window2d& /*window*/) const {
+    return false;
+  }
   virtual void reverse(const ReversePass<T, D>& pass) const = 0;
   [[nodiscard]] virtual ReverseReads reverse_reads(const ReverseOptions&) const {
     return {true, true, false};

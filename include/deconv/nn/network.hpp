@@ -22,7 +22,7 @@ namespace deconv {
 struct ForwardOptions {
   /// Keep every tensor and all switches. Otherwise: the graph's outputs (or `up_to`), `keep`, and what
   /// `reverse` needs; everything else is freed as soon as it was read, and rectifiers are folded into the
-  /// layers before them.
+  /// layers before them, on a GPU max-poolings too where that pays.
   bool keep_everything = true;
   std::vector<std::string> keep;
   /// Keep what a reverse pass with these options reads.
@@ -173,6 +173,7 @@ class ForwardRun {
     wanted_.assign(steps.size(), false);
     skip_.assign(steps.size(), false);
     rectifier_.assign(steps.size(), {});
+    pooling_.assign(steps.size(), {});
     reads_left_.assign(topology_.tensor_count(), 0);
     for (std::size_t i = steps.size(); i-- > 0;) {
       for (const std::size_t output : steps[i].outputs) wanted_[i] = wanted_[i] || needed[output];
@@ -208,6 +209,26 @@ class ForwardRun {
       if (relu == nullptr || !wanted_[next]) continue;
       rectifier_[i] = relu->negative_slope;
       skip_[next] = true;
+    }
+    if constexpr (std::same_as<D, Cuda>) choose_pooled();
+  }
+
+  /// The tensor that a step writes: what its rectifier makes of its output, where it has one.
+  [[nodiscard]] std::size_t written(std::size_t i) const {
+    const std::size_t output = topology_.steps()[i].outputs[0];
+    return rectifier_[i] ? topology_.steps()[topology_.consumers(output)[0]].outputs[0] : output;
+  }
+
+  /// A max-pooling that alone reads what a step writes may run with it.
+  void choose_pooled() {
+    for (std::size_t i = 0; i < wanted_.size(); ++i) {
+      if (!wanted_[i] || skip_[i] || !network_.layer(i).traits().accepts_nhwc) continue;
+      const std::size_t values = written(i);
+      if (kept_[values] || topology_.consumers(values).size() != 1) continue;
+      const std::size_t next = topology_.consumers(values)[0];
+      if (wanted_[next] && topology_.steps()[next].outputs.size() == 1 &&
+          std::holds_alternative<node::MaxPool2d>(topology_.graph().nodes[next].params))
+        pooling_[i] = next;
     }
   }
 
@@ -251,13 +272,15 @@ class ForwardRun {
     const auto& step = topology_.steps()[i];
     const Layer<T, D>& layer = network_.layer(i);
     const LayerTraits traits = layer.traits();
-    const std::size_t output = rectifier_[i]
-                                   ? topology_.steps()[topology_.consumers(step.outputs[0])[0]].outputs[0]
-                                   : step.outputs[0];
+    const std::size_t output = written(i);
     try {
       const Slot& first = trace_.slot(step.inputs[0]);
       if (traits.passes_through && !(options_.training && layer.computes_in_training())) {
         trace_.slot(output) = pass_through(first, output);
+        return;
+      }
+      if (pooling_[i] && run_pooled(i, *pooling_[i])) {
+        skip_[*pooling_[i]] = true;
         return;
       }
       // A rectifier whose input nobody reads again works in place.
@@ -269,6 +292,38 @@ class ForwardRun {
     } catch (const ShapeError& error) {
       throw ShapeError(message("layer ", quoted(topology_.graph().nodes[i].name), ": ", error.what()));
     }
+  }
+
+  /// Switches for a step that reads tensors of this shape and writes `dst`, if they are wanted.
+  [[nodiscard]] Switches<D> make_switches(std::size_t i, const Shape& src, TensorView<T, D> dst) const {
+    if (record_[i])
+      if (const auto taps = network_.layer(i).switch_taps(src))
+        return Switches<D>::make(dst.shape(), dst.layout(), *taps, context_.workspace());
+    return {};
+  }
+
+  /// A step and the max-pooling that alone reads it, if its layer takes both at once.
+  [[nodiscard]] bool run_pooled(std::size_t i, std::size_t pooling) {
+    const auto& inputs = topology_.steps()[i].inputs;
+    const auto& window = std::get<node::MaxPool2d>(topology_.graph().nodes[pooling].params).params.window;
+    if (inputs.size() != 1 || trace_.slot(inputs[0]).indices) return false;
+    const std::size_t output = topology_.steps()[pooling].outputs[0];
+    const TensorView<const T, D> src = trace_.slot(inputs[0]).view;
+    const Slot pooled = allocate(output);
+    Switches<D> switches = make_switches(pooling, trace_.shape(written(i)), pooled.view);
+    if (!network_.layer(i).forward_pooled({context_,
+                                           std::span(&src, 1),
+                                           std::span(&pooled.view, 1),
+                                           {},
+                                           nullptr,
+                                           switches.view(),
+                                           rectifier_[i],
+                                           trace_.training()},
+                                          window))
+      return false;
+    trace_.slot(output) = pooled;
+    trace_.switches_of(pooling) = std::move(switches);
+    return true;
   }
 
   void run_layer(std::size_t i, const Layer<T, D>& layer, const LayerTraits& traits, TensorView<T, D> dst) {
@@ -299,9 +354,7 @@ class ForwardRun {
       target = plain;
     }
     Switches<D>& switches = trace_.switches_of(i);
-    if (record_[i])
-      if (const auto taps = layer.switch_taps(src[0].shape()))
-        switches = Switches<D>::make(target.shape(), target.layout(), *taps, context_.workspace());
+    switches = make_switches(i, src[0].shape(), target);
     std::shared_ptr<Tensor<std::int64_t, D>> indices;
     if (step.outputs.size() > 1) indices = std::make_shared<Tensor<std::int64_t, D>>();
     layer.forward({context_, src, std::span(&target, 1), src_indices, indices.get(), switches.view(),
@@ -317,6 +370,7 @@ class ForwardRun {
   Trace<T, D>& trace_;
   std::vector<bool> wanted_, skip_, kept_, record_;
   std::vector<std::optional<float>> rectifier_;
+  std::vector<std::optional<std::size_t>> pooling_;  ///< the step of a pooling that may run with this one
   std::vector<std::size_t> reads_left_;
 };
 

@@ -5,6 +5,7 @@
 #include "deconv/nn/graph.hpp"
 #include "deconv/nn/layer.hpp"
 #include "deconv/ops/conv2d.hpp"
+#include "deconv/ops/conv2d_pool.hpp"
 #include "deconv/ops/conv2d_transpose.hpp"
 #include "deconv/ops/update_weights.hpp"
 
@@ -24,6 +25,13 @@ class Conv2d final : public Layer<T, D> {
   void forward(const ForwardPass<T, D>& pass) const override {
     conv2d_forward<T>(pass.context, pass.src[0], weights_, bias_, params_, pass.dst[0], pass.negative_slope,
                       &cache_);
+  }
+  [[nodiscard]] bool forward_pooled(const ForwardPass<T, D>& pass, const Window2d& window) const override {
+    if (!conv2d_pool_pays<T>(pass.context, pass.src[0].shape(), weights_.shape(), params_, {window}))
+      return false;
+    conv2d_pool_forward<T>(pass.context, pass.src[0], weights_, bias_, params_, pass.negative_slope, {window},
+                           pass.dst[0], pass.switches, &cache_);
+    return true;
   }
   void reverse(const ReversePass<T, D>& pass) const override {
     if (!pass.diff_src[0].empty())
