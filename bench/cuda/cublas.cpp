@@ -1,4 +1,5 @@
-// cuBLAS's products, in pedantic float32: multiply-adds without tensor cores.
+// cuBLAS's products: pedantic float32, which is multiply-adds without tensor cores, or in TF32, half or
+// bfloat16 on tensor cores.
 #include <cublas_v2.h>
 
 #include "peers.hpp"
@@ -10,13 +11,17 @@ void check(cublasStatus_t status, const char* what) {
   require<DeviceError>(status == CUBLAS_STATUS_SUCCESS, what, ": ", cublasGetStatusString(status));
 }
 
-std::shared_ptr<cublasContext> make_handle(const Room& room) {
+/// Whether floats may not be rounded before they are multiplied.
+bool pedantic(DType dtype, Maths maths) { return dtype == DType::float32 && maths != Maths::tf32; }
+
+std::shared_ptr<cublasContext> make_handle(const Room& room, bool exact) {
   cublasHandle_t handle = nullptr;
   check(cublasCreate(&handle), "starting cuBLAS");
   std::shared_ptr<cublasContext> held(handle, [](cublasHandle_t h) { cublasDestroy(h); });
   check(cublasSetStream(handle, reinterpret_cast<cudaStream_t>(room.context().stream())),
         "choosing a stream");
-  check(cublasSetMathMode(handle, CUBLAS_PEDANTIC_MATH), "choosing the maths mode");
+  check(cublasSetMathMode(handle, exact ? CUBLAS_PEDANTIC_MATH : CUBLAS_DEFAULT_MATH),
+        "choosing the maths mode");
   return held;
 }
 
@@ -32,8 +37,13 @@ std::string cublas_version() {
                                                                              : "cuBLAS";
 }
 
-Ways product_peers(Room& room, DType dtype, ProductPass pass, Index images, Index features, Index outputs) {
-  const auto handle = make_handle(room);
+Ways product_peers(Room& room, DType dtype, Maths maths, ProductPass pass, Index images, Index features,
+                   Index outputs) {
+  const bool exact = pedantic(dtype, maths);
+  const auto handle = make_handle(room, exact);
+  const cublasComputeType_t compute = exact                     ? CUBLAS_COMPUTE_32F_PEDANTIC
+                                      : dtype == DType::float32 ? CUBLAS_COMPUTE_32F_FAST_TF32
+                                                                : CUBLAS_COMPUTE_32F;
   const auto x = room.random_memory(dtype, images * features),
              w = room.random_memory(dtype, outputs * features),
              y = room.random_memory(dtype, images * outputs);
@@ -44,7 +54,7 @@ Ways product_peers(Room& room, DType dtype, ProductPass pass, Index images, Inde
     const float one = 1, zero = 0;
     const cudaDataType type = type_of(dtype);
     check(cublasGemmEx(handle.get(), op_a, op_b, rows, columns, inner, &one, a, type, a_row, b, type, b_row,
-                       &zero, c, type, rows, CUBLAS_COMPUTE_32F_PEDANTIC, CUBLAS_GEMM_DEFAULT),
+                       &zero, c, type, rows, compute, CUBLAS_GEMM_DEFAULT),
           "cublasGemmEx");
   };
   return {{"cuBLAS", [=] {

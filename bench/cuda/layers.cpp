@@ -97,6 +97,42 @@ std::vector<Layer<node::Relu>> rectifiers(bool tiny) { return layers<node::Relu>
 std::vector<Layer<node::Dropout>> dropouts(bool tiny) { return layers<node::Dropout>(tiny); }
 std::vector<Layer<node::Softmax>> softmaxes(bool tiny) { return layers<node::Softmax>(tiny); }
 
+std::vector<PooledConvolution> pooled_convolutions(bool tiny) {
+  std::vector<PooledConvolution> found;
+  for (const auto& [network, graph] : networks()) {
+    const auto shapes = infer_shapes(graph, 1);
+    for (std::size_t i = 0; i + 2 < graph.nodes.size(); ++i) {
+      const auto* convolution = std::get_if<node::Conv2d>(&graph.nodes[i].params);
+      const auto* pool = std::get_if<node::MaxPool2d>(&graph.nodes[i + 2].params);
+      if (convolution == nullptr || pool == nullptr ||
+          !std::holds_alternative<node::Relu>(graph.nodes[i + 1].params))
+        continue;
+      Layer<node::Conv2d> layer{network + '/' + graph.nodes[i].name, *convolution,
+                                shapes.at(graph.nodes[i].inputs.at(0)),
+                                shapes.at(graph.nodes[i].outputs.at(0))};
+      if (tiny) cut_down(layer);
+      found.push_back({layer.name, layer.node, *pool, layer.src, layer.dst,
+                       pool2d_output_shape(layer.dst, pool->params.window)});
+    }
+  }
+  return found;
+}
+
+std::vector<std::pair<std::string, Graph>> whole_networks(bool tiny) {
+  if (!tiny) return networks();
+  GraphBuilder net("data", {1, 3, 33, 33});
+  net.add("conv1", node::Conv2d{6, {Window2d::square(7, 2, 0, Rounding::ceil)}});
+  net.add("relu1", node::Relu{});
+  net.add("pool1", node::MaxPool2d{{Window2d::square(3, 2, 0, Rounding::ceil)}});
+  net.add("norm1", node::Lrn{});
+  net.add("conv5", node::Conv2d{12, {Window2d::square(3, 1, 1)}});
+  net.add("relu5", node::Relu{});
+  net.add("pool5", node::MaxPool2d{{Window2d::square(3, 2, 0, Rounding::ceil)}});
+  net.add("fc8", node::Linear{10});
+  net.add("prob", node::Softmax{});
+  return {{"zfnet", std::move(net).finish()}};
+}
+
 std::vector<Layer<node::Identity>> inputs(bool tiny) {
   std::vector<Layer<node::Identity>> found;
   for (const auto& [network, graph] : networks()) {

@@ -3,6 +3,7 @@
 /// have them, each geometry once, under the name of the first that has it ("zfnet/conv1"), for one image.
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "deconv/nn/graph.hpp"
@@ -24,6 +25,19 @@ struct Layer {
 [[nodiscard]] std::vector<Layer<node::Relu>> rectifiers(bool tiny);
 [[nodiscard]] std::vector<Layer<node::Dropout>> dropouts(bool tiny);
 [[nodiscard]] std::vector<Layer<node::Softmax>> softmaxes(bool tiny);
+/// A convolution with the rectifier and the pool that follow it without anything between them.
+struct PooledConvolution {
+  std::string name;  ///< of the convolution
+  node::Conv2d convolution;
+  node::MaxPool2d pool;
+  Shape src, between, dst;
+};
+[[nodiscard]] std::vector<PooledConvolution> pooled_convolutions(bool tiny);
+
+/// The networks by name, without weights: zfnet, alexnet and vgg16. With `tiny` one of their kind that is cut
+/// down to a few maps and 33 pixels, in place of zfnet.
+[[nodiscard]] std::vector<std::pair<std::string, Graph>> whole_networks(bool tiny);
+
 /// What the networks read: N x 3 x H x W.
 [[nodiscard]] std::vector<Layer<node::Identity>> inputs(bool tiny);
 

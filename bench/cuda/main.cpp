@@ -18,14 +18,18 @@ namespace {
 
 constexpr const char* usage =
     "usage: bench_cuda [--filter WORD[,WORD...]] [--batch N[,N...]] [--dtype float32[,float16[,bfloat16]]]\n"
+    "                  [--maths float32[,tf32[,3xtf32]]] [--network zfnet,vgg16] [--skip WORD[,WORD...]]\n"
     "                  [--json FILE] [--list] [--tiny]\n"
     "  --filter  only jobs whose op or layer contains one of the words (conv2d, unpool, zfnet/, ...)\n"
+    "  --skip    no jobs whose op contains one of the words\n"
+    "  --network only layers and whole networks of these names' beginnings\n"
+    "  --maths   how convolutions, products and whole networks multiply floats (default: float32)\n"
     "  --list    prints the jobs and what is counted for them, and measures nothing; needs no card\n"
     "  --tiny    layers cut down and one run each: whether everything runs, nothing about speed\n";
 
 struct Options {
   Jobs jobs;
-  std::vector<std::string> words;
+  std::vector<std::string> words, networks, skipped;
   std::string json;
   bool list = false;
 };
@@ -65,6 +69,13 @@ Options read(int argc, char** argv) {
     } else if (word == "--dtype") {
       options.jobs.dtypes.clear();
       for (const std::string& part : split(value())) options.jobs.dtypes.push_back(dtype_named(part));
+    } else if (word == "--maths") {
+      options.jobs.maths.clear();
+      for (const std::string& part : split(value())) options.jobs.maths.push_back(maths_named(part));
+    } else if (word == "--skip") {
+      options.skipped = split(value());
+    } else if (word == "--network") {
+      options.networks = split(value());
     } else if (word == "--json") {
       options.json = value();
     } else if (word == "--list") {
@@ -83,6 +94,13 @@ void gather(Options& options) {
   for (const auto add : Family::all()) add(options.jobs);
   auto& all = options.jobs.all;
   const auto wanted = [&](const Job& job) {
+    const bool named = options.networks.empty() ||
+                       std::any_of(options.networks.begin(), options.networks.end(),
+                                   [&](const auto& network) { return job.layer.starts_with(network); });
+    const bool skipped = std::any_of(options.skipped.begin(), options.skipped.end(), [&](const auto& word) {
+      return job.op.find(word) != std::string::npos;
+    });
+    if (!named || skipped) return false;
     return options.words.empty() ||
            std::any_of(options.words.begin(), options.words.end(), [&](const auto& word) {
              return job.op.find(word) != std::string::npos || job.layer.find(word) != std::string::npos;
@@ -99,6 +117,7 @@ nlohmann::json counted(const Job& job) {
   nlohmann::json entry{
       {"op", job.op},       {"layer", job.layer}, {"batch", job.batch}, {"dtype", name_of(job.dtype)},
       {"bytes", job.bytes}, {"flops", job.flops}, {"src", src}};
+  if (job.maths) entry["maths"] = name_of(*job.maths);
   if (g.maps > 0) entry.update({{"maps", g.maps}, {"groups", g.groups}});
   if (g.window)
     entry.update({{"kernel", {g.window->kernel_y, g.window->kernel_x}},
@@ -128,7 +147,8 @@ void write(const std::string& path, const nlohmann::json& content) {
 /// A job's figures as one line of the table and one object of the file.
 nlohmann::json run(Room& room, const Roofs& roofs, const Job& job) {
   nlohmann::json entry = counted(job);
-  const std::string where = message(job.layer, " x", job.batch, ' ', name_of(job.dtype));
+  const std::string where =
+      message(job.layer, " x", job.batch, ' ', job.maths ? name_of(*job.maths) : name_of(job.dtype));
   std::printf("%-28s %-26s", job.op.c_str(), where.c_str());
   try {
     const Ways ways = job.prepare(room);
@@ -139,7 +159,8 @@ nlohmann::json run(Room& room, const Roofs& roofs, const Job& job) {
       return entry;
     }
     const double seconds = ours.median_ms / 1e3;
-    const double by_bytes = job.bytes / roofs.copy_bytes_per_s, by_flops = job.flops / roofs.flops_per_s;
+    const double by_bytes = job.bytes / roofs.copy_bytes_per_s, most_flops = roofs.flops_per_s(job),
+                 by_flops = most_flops > 0 ? job.flops / most_flops : 0;
     entry["bound"] = by_bytes >= by_flops ? "copy" : "flops";
     entry["share"] = std::max(by_bytes, by_flops) / seconds;
     std::printf(" %9.4f ms %7.1f GB/s %8.2f TF/s %5.1f %% of %-5s", ours.median_ms, job.bytes / seconds / 1e9,
@@ -170,9 +191,9 @@ nlohmann::json run(Room& room, const Roofs& roofs, const Job& job) {
 int list(const Options& options) {
   nlohmann::json content{{"counted", nlohmann::json::array()}};
   for (const Job& job : options.jobs.all) {
+    const std::string numbers(job.maths ? name_of(*job.maths) : name_of(job.dtype));
     std::printf("%-28s %-24s x%-4lld %-9s %14.0f bytes %16.0f flops\n", job.op.c_str(), job.layer.c_str(),
-                static_cast<long long>(job.batch), std::string(name_of(job.dtype)).c_str(), job.bytes,
-                job.flops);
+                static_cast<long long>(job.batch), numbers.c_str(), job.bytes, job.flops);
     content["counted"].push_back(counted(job));
   }
   write(options.json, content);
@@ -189,8 +210,13 @@ int measure(const Options& options) {
   std::printf("%s, %d multiprocessors, %.0f MB of L2; %s; %s\n", room.card().name.c_str(),
               room.card().multiprocessors, static_cast<double>(room.card().l2_cache) / 1e6, cudnn.c_str(),
               cublas.c_str());
-  std::printf("roofs: copy %.0f GB/s (read and written); float32 multiply-adds %.1f TFLOP/s (%s)\n",
-              roofs.copy_bytes_per_s / 1e9, roofs.flops_per_s / 1e12, roofs.flops_from.c_str());
+  std::printf("roofs: copy %.0f GB/s (read and written)", roofs.copy_bytes_per_s / 1e9);
+  for (const auto& [what, roof] :
+       {std::pair<const char*, const FlopRoof&>{"float32 multiply-adds", roofs.multiply_adds},
+        {"TF32", roofs.tf32},
+        {"half and bfloat16", roofs.half}})
+    std::printf("; %s %.1f TFLOP/s (%s)", what, roof.per_s / 1e12, roof.from.c_str());
+  std::printf("\n");
   std::printf(
       "medians by events, caches emptied before each run; xN: so many times as quick as that peer\n\n");
   nlohmann::json content{{"card", room.card().name},
@@ -200,8 +226,12 @@ int measure(const Options& options) {
                          {"cublas", cublas},
                          {"tiny", options.jobs.tiny},
                          {"copy_bytes_per_s", roofs.copy_bytes_per_s},
-                         {"flops_per_s", roofs.flops_per_s},
-                         {"flops_from", roofs.flops_from},
+                         {"flops_per_s", roofs.multiply_adds.per_s},
+                         {"flops_from", roofs.multiply_adds.from},
+                         {"tf32_flops_per_s", roofs.tf32.per_s},
+                         {"tf32_flops_from", roofs.tf32.from},
+                         {"half_flops_per_s", roofs.half.per_s},
+                         {"half_flops_from", roofs.half.from},
                          {"figures", nlohmann::json::array()}};
   int failed = 0;
   for (const Job& job : options.jobs.all) {

@@ -154,28 +154,39 @@ double Room::copy_ms(double bytes) {
   return std::min(by_kernel.median_ms, by_cuda.median_ms);
 }
 
-double Room::nominal_flops() const {
+double Room::nominal_flops(DType dtype, Maths maths) const {
   int kilohertz = 0;
   check(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, 0), "asking for the clock");
-  const double units = card_.major == 8 && card_.minor == 0 ? 64 : 128;  // float32 units a multiprocessor
+  const bool ampere = card_.major == 8 && card_.minor == 0;
+  // Multiply-adds a clock and multiprocessor: of float32 units, and of tensor cores in half without sparsity
+  // (TF32: half of that) by the vendor's tables; nothing for architectures that the kernels are not built
+  // for.
+  double units = ampere ? 64 : 128;
+  if (dtype != DType::float32 || maths != Maths::float32) {
+    units = ampere ? 1024 : card_.major == 9 ? 2048 : card_.major == 10 ? 4096 : 0;
+    if (dtype == DType::float32) units /= 2;
+  }
   return 2 * units * card_.multiprocessors * kilohertz * 1e3;
 }
 
-Roofs Room::roofs() {
-  Roofs roofs;
-  const double bytes = tiny_ ? 4096 : 4.0 * (1 << 30);
-  roofs.copy_bytes_per_s = bytes / copy_ms(bytes) * 1e3;
+FlopRoof Room::flop_roof(DType dtype, Maths maths) {
+  FlopRoof roof{nominal_flops(dtype, maths), "nominal: clock times units"};
   const Index edge = tiny_ ? 16 : 8192;
-  roofs.flops_per_s = nominal_flops();
-  roofs.flops_from = "nominal: clock times float32 units";
-  for (const Way& way : product_peers(*this, DType::float32, ProductPass::forward, edge, edge, edge)) {
+  for (const Way& way : product_peers(*this, dtype, maths, ProductPass::forward, edge, edge, edge)) {
     const Figure figure = time(way);
     if (figure.runs == 0) continue;
     const auto edges = static_cast<double>(edge);
-    roofs.flops_per_s = 2 * edges * edges * edges / figure.median_ms * 1e3;
-    roofs.flops_from = message("measured: ", way.name, ", ", edge, " x ", edge, " x ", edge);
+    roof.per_s = 2 * edges * edges * edges / figure.median_ms * 1e3;
+    roof.from = message("measured: ", way.name, ", ", edge, " x ", edge, " x ", edge);
   }
-  return roofs;
+  return roof;
+}
+
+Roofs Room::roofs() {
+  const double bytes = tiny_ ? 4096 : 4.0 * (1 << 30);
+  const double copied = bytes / copy_ms(bytes) * 1e3;
+  return {copied, flop_roof(DType::float32, Maths::float32), flop_roof(DType::float32, Maths::tf32),
+          flop_roof(DType::bfloat16, Maths::float32)};
 }
 
 void Room::tidy() {

@@ -3,6 +3,7 @@
 /// times by CUDA events, and the card's own roofs, measured in the same run.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,14 +52,28 @@ struct Job {
   Geometry geometry;
   /// Makes operands and ways, ours first and then the peers'; called only where the job is measured.
   std::function<Ways(Room&)> prepare;
+  /// How floats are multiplied, of the ops that multiply matrices in float.
+  std::optional<Maths> maths = {};
+};
+
+/// The most flops a second that one kind of multiplication reaches.
+struct FlopRoof {
+  double per_s = 0;  ///< 0: not known
+  std::string from;  ///< whether measured by cuBLAS, or nominal: clock times units
 };
 
 /// What bounds the card's kernels: bytes a second read and written by the better of two copies (CUDA's own
-/// and a kernel with 16-byte accesses), and float32 multiply-adds by a matrix product.
+/// and a kernel with 16-byte accesses), and matrix products in float32 multiply-adds, in TF32 and in half.
 struct Roofs {
   double copy_bytes_per_s = 0;
-  double flops_per_s = 0;
-  std::string flops_from;  ///< whether measured by cuBLAS, or nominal: clock times units
+  FlopRoof multiply_adds, tf32, half;
+
+  /// What bounds a job: 3xTF32 takes three products for one.
+  [[nodiscard]] double flops_per_s(const Job& job) const noexcept {
+    if (job.dtype != DType::float32) return half.per_s;
+    if (job.maths == Maths::tf32) return tf32.per_s;
+    return job.maths == Maths::tf32x3 ? tf32.per_s / 3 : multiply_adds.per_s;
+  }
 };
 
 /// A tensor that the ways of a job share.
@@ -94,6 +109,14 @@ class Room {
     return std::make_shared<Tensor<T, Cuda>>(context_.template make<T>(shape, layout));
   }
 
+  /// What is expensive to make and serves several jobs, under a name; `make` returns a std::shared_ptr<T>.
+  template <class T, class Make>
+  [[nodiscard]] std::shared_ptr<T> kept(const std::string& name, const Make& make) {
+    std::shared_ptr<void>& place = kept_[name];
+    if (!place) place = make();
+    return std::static_pointer_cast<T>(place);
+  }
+
   /// Median and least time of a run from emptied caches, after warm-up. Where the way throws, its words as a
   /// note.
   [[nodiscard]] Figure time(const Way& way);
@@ -106,7 +129,8 @@ class Room {
 
  private:
   void empty_caches();
-  [[nodiscard]] double nominal_flops() const;
+  [[nodiscard]] double nominal_flops(DType dtype, Maths maths) const;
+  [[nodiscard]] FlopRoof flop_roof(DType dtype, Maths maths);
 
   struct Events;
   Context<Cuda> context_;
@@ -115,6 +139,7 @@ class Room {
   std::unique_ptr<Events> events_;
   Tensor<float, Cuda> flush_, sums_;
   std::vector<std::pair<DType, Tensor<std::uint8_t, Cuda>>> patterns_;
+  std::map<std::string, std::shared_ptr<void>> kept_;
 };
 
 // Kernels of the room itself, in roof.cu: every word read once and summed, block by block; 16-byte copies.
@@ -128,6 +153,7 @@ class Jobs {
  public:
   std::vector<Index> batches{1, 16, 128};
   std::vector<DType> dtypes{DType::float32};
+  std::vector<Maths> maths{Maths::float32};
   bool tiny = false;  ///< small layers, for trying whether everything runs
   std::vector<Job> all;
 
@@ -140,6 +166,18 @@ class Jobs {
         if (dtype == DType::float16) add.template operator()<half>(batch);
         if (dtype == DType::bfloat16) add.template operator()<bfloat16>(batch);
       }
+  }
+
+  /// The same for ops that multiply matrices: add.template operator()<T>(batch, maths), for float in every
+  /// maths mode asked for; half and bfloat16 take tensor cores in each of them, and come once without one.
+  template <class Add>
+  void each_maths(const Add& add) const {
+    each([&]<class T>(Index batch) {
+      if constexpr (std::same_as<T, float>)
+        for (const Maths one : maths) add.template operator()<T>(batch, std::optional(one));
+      else
+        add.template operator()<T>(batch, std::optional<Maths>());
+    });
   }
 };
 

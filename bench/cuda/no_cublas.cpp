@@ -4,6 +4,6 @@
 namespace deconv::bench {
 
 std::string cublas_version() { return {}; }
-Ways product_peers(Room&, DType, ProductPass, Index, Index, Index) { return {}; }
+Ways product_peers(Room&, DType, Maths, ProductPass, Index, Index, Index) { return {}; }
 
 }  // namespace deconv::bench

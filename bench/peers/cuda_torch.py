@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""The jobs of bench_cuda in PyTorch on the same card: same shapes, float32 without tf32, caches emptied before every run,
-times by events. Both memory layouts are tried (channels_last is the one that deconv computes in); indices for
-max_unpool2d come from max_pool2d, as users have them.
+"""The jobs of bench_cuda in PyTorch on the same card: same shapes, the same maths mode (tf32 where the job says so, plain
+float32 for float32 and 3xtf32), caches emptied before every run, times by events. Both memory layouts are tried
+(channels_last is the one that deconv computes in); indices for max_unpool2d come from max_pool2d, as users have them.
+Whole networks (cuda_jobs.py) are also recorded as CUDA graphs.
 
-usage: cuda_torch.py [--jobs FILE] [--bench PROGRAM] [--batch 128] [--ops WORD,WORD...] [--json FILE]
+usage: cuda_torch.py [--jobs FILE] [--bench PROGRAM] [--batch 128] [--dtype float32] [--maths float32]
+                     [--ops WORD,WORD...] [--network NAME/,...] [--json FILE]
 
 --jobs is the file of bench_cuda --list --json; without it the program is asked, which needs no card."""
 import argparse
@@ -20,6 +22,10 @@ OPS = ["conv2d_forward", "conv2d_reverse_data", "conv2d_reverse_weights", "linea
        "relu_reverse_gradient", "softmax_forward", "log_softmax_forward", "softmax_cross_entropy_forward",
        "batch_norm_forward", "add_forward", "dropout_forward", "copy_layout_to_nchw", "copy_layout_to_nhwc", "convert",
        "concat_forward", "pad2d_forward", "sgd_update"]
+# Beside bench/peers also where bench/peers/setup puts Captum.
+sys.path[:0] = [str(ROOT / "bench" / "peers"), str(ROOT / "build" / "peers")]
+sys.dont_write_bytecode = True
+JOB = "job_"  # what the ops of cuda_jobs.py begin with
 
 
 def ways_of(job, torch, device="cuda"):
@@ -112,6 +118,11 @@ def ways_of(job, torch, device="cuda"):
     return ways
 
 
+def jobs_ways(job):
+    from cuda_jobs import ways_of as whole  # imports torch
+    return whole(job)
+
+
 def with_gradient(torch, function, x):
     """The way back alone: the graph of the way there is kept."""
     x = x.detach().requires_grad_()
@@ -147,13 +158,23 @@ def jobs_of(options):
         content = json.loads(options.jobs.read_text())
     else:
         with tempfile.NamedTemporaryFile(suffix=".json") as file:
-            subprocess.run([str(options.bench), "--list", "--json", file.name, "--batch", options.batch], check=True,
-                           stdout=subprocess.DEVNULL)
+            subprocess.run([str(options.bench), "--list", "--json", file.name, "--batch", options.batch, "--dtype",
+                            options.dtype, "--maths", options.maths], check=True, stdout=subprocess.DEVNULL)
             content = json.loads(pathlib.Path(file.name).read_text())
     batches = {int(batch) for batch in options.batch.split(",")}
     words = options.ops.split(",") if options.ops else []
-    return [job for job in content["counted"] if job["batch"] in batches and job["op"] in OPS and
-            (not words or any(word in job["op"] for word in words))]
+    networks = tuple(options.network.split(",")) if options.network else ""
+    # Jobs of one image come with every list of batches.
+    return [job for job in content["counted"]
+            if (job["op"].startswith(JOB) or job["batch"] in batches and job["op"] in OPS) and
+            (not words or any(word in job["op"] for word in words)) and job["layer"].startswith(networks)]
+
+
+def choose_maths(job, torch):
+    """TF32 where the job is in TF32; tensor cores for half and bfloat16 are PyTorch's own choice."""
+    tf32 = job.get("maths") == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
 
 
 def main():
@@ -161,15 +182,16 @@ def main():
     parser.add_argument("--jobs", type=pathlib.Path)
     parser.add_argument("--bench", type=pathlib.Path, default=ROOT / "build/gpu/bench/bench_cuda")
     parser.add_argument("--batch", default="128")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--maths", default="float32")
     parser.add_argument("--ops")
+    parser.add_argument("--network", help="only layers and networks whose names begin so")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     jobs = jobs_of(options)
     import torch  # after the options, which are read on machines without it too
     if not torch.cuda.is_available():
         sys.exit("cuda_torch: PyTorch sees no card")
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(1)
     flush = torch.randn(64 << 20, device="cuda")  # 256 MB, several times any last-level cache
@@ -177,20 +199,25 @@ def main():
                "card": torch.cuda.get_device_name(), "figures": []}
     with torch.no_grad():
         for job in jobs:
-            entry = {key: job[key] for key in ("op", "layer", "batch", "dtype")}
+            entry = {key: job[key] for key in ("op", "layer", "batch", "dtype", "maths") if key in job}
             try:
+                choose_maths(job, torch)
                 with torch.enable_grad() if job["op"] == "lrn_across_reverse" else torch.no_grad():
-                    ways = ways_of(job, torch)
+                    ways = jobs_ways(job) if job["op"].startswith(JOB) else ways_of(job, torch)
                     entry["ways"] = []
                     for name, run in ways.items():
-                        median, least, runs = time_way(run, torch, flush)
-                        entry["ways"].append({"way": name, "median_ms": median, "min_ms": least, "runs": runs})
+                        try:
+                            median, least, runs = time_way(run, torch, flush)
+                            entry["ways"].append({"way": name, "median_ms": median, "min_ms": least, "runs": runs})
+                        except Exception as error:  # this way cannot; others can
+                            entry["ways"].append({"way": name, "note": str(error).splitlines()[0]})
                     ways = run = None
             except Exception as error:  # out of memory, or no such kernel: the others are still wanted
                 entry["note"] = str(error).splitlines()[0]
             content["figures"].append(entry)
-            best = min((way["median_ms"] for way in entry.get("ways", [])), default=None)
+            best = min((way["median_ms"] for way in entry.get("ways", []) if "median_ms" in way), default=None)
             print(f"{entry['op']:32} {entry['layer']:24} x{entry['batch']:<4}",
+                  f"{job.get('maths', job['dtype']):9}",
                   entry.get("note") or (f"{best:9.4f} ms" if best is not None else "nothing of the kind"), flush=True)
             torch.cuda.empty_cache()
             if options.json:

@@ -149,8 +149,9 @@ class ProjectionWay {
   [[nodiscard]] std::size_t seed() const noexcept { return seed_; }
   /// Units that go down together.
   [[nodiscard]] std::size_t units_a_pass(std::size_t left) const {
-    return std::min(units_per_chunk(shapes_, regions_, sizeof(T), options_.chunk_bytes),
-                    std::bit_floor(left));
+    const std::size_t chunk = units_per_chunk(shapes_, regions_, sizeof(T), options_.chunk_bytes);
+    // On the host each size of pass is compiled, so that they are powers of two to the last.
+    return std::min(chunk, std::same_as<D, Cpu> ? std::bit_floor(left) : left);
   }
   /// A unit's receptive field in input pixels, or the whole input.
   [[nodiscard]] PlaneBox box(const Unit& unit) const {
