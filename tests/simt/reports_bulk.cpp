@@ -181,6 +181,21 @@ __global__ void one_load(float* out, const __grid_constant__ TensorMap map, Wron
   out[threadIdx.x] = memory[threadIdx.x];  // reads
 }
 
+__global__ void one_column(float* out, const __grid_constant__ TensorMap map, int w, int h,
+                           std::uint16_t offset) {
+  float* const memory = dynamic_shared<float>();
+  __shared__ Mbarrier barrier;
+  if (threadIdx.x == 0) {
+    mbarrier_init(&barrier, 1);
+    publish_mbarriers();
+    mbarrier_arrive_expecting(&barrier, 512);
+    bulk_load_im2col(memory, &map, &barrier, 0, w, h, 0, offset, 0);  // loads a column
+  }
+  __syncthreads();
+  mbarrier_wait(&barrier, 0);
+  out[threadIdx.x] = memory[threadIdx.x];
+}
+
 __global__ void one_store(const __grid_constant__ TensorMap map, Wrong wrong) {
   float* const memory = dynamic_shared<float>();
   for (unsigned i = threadIdx.x; i < 1024; i += 64) {
@@ -350,8 +365,8 @@ TEST_CASE("bulk loads are checked at both ends") {
   REQUIRE(over);
   CHECK((over->mistake == Mistake::out_of_bounds || over->mistake == Mistake::misused_barrier));
   CHECK(over->line == line_of("loads"));
-  check_load(tensor, no_map, Mistake::out_of_bounds, "loads", "128 bytes that are no map");
-  check_load(tensor, other_mode, Mistake::out_of_bounds, "loads pixels", "was given a tiled one of rank 2");
+  check_load(tensor, no_map, Mistake::unfit_map, "loads", "128 bytes that are no map");
+  check_load(tensor, other_mode, Mistake::unfit_map, "loads pixels", "was given a tiled one of rank 2");
 
   float* freed = nullptr;
   REQUIRE(cudaMalloc(&freed, 8192) == cudaSuccess);
@@ -363,6 +378,35 @@ TEST_CASE("bulk loads are checked at both ends") {
       report_of(one_load, 1, 64, panel_bytes, tensor.out.get(), stale, nothing, static_cast<void*>(nullptr));
   check_report(report, Mistake::out_of_bounds, "one_load", this_file, line_of("loads"));
   CHECK_THAT(report->what(), Contains("freed memory"));
+}
+
+TEST_CASE("columns of pixels begin in their map's box and have offsets that the device can say") {
+  const Tensor tensor;
+  Im2colShape shape;  // 12 x 32 pixels of 32 channels, walked over in steps of two
+  shape.base = tensor.data.get();
+  shape.channels = shape.width = 32;
+  shape.height = 12;
+  shape.images = 1;
+  shape.pixel_stride = 128;
+  shape.row_stride = shape.image_stride = 4096;
+  shape.lower_w = shape.lower_h = -1;
+  shape.upper_w = -3;
+  shape.upper_h = 2;
+  shape.step_w = shape.step_h = 2;
+  shape.channels_per_pixel = 32;
+  shape.pixels = 4;
+  const auto of = [&](int w, int h, std::uint16_t offset) {
+    return report_of(one_column, 1, 64, 512, tensor.out.get(), make_im2col_map(shape), w, h, offset);
+  };
+  CHECK_FALSE(of(-1, -1, 0));
+  CHECK_FALSE(of(28, 13, 255));
+  for (const auto& report : {of(-2, 0, 0), of(29, 0, 0), of(0, -2, 0), of(0, 14, 0)}) {
+    check_report(report, Mistake::unfit_map, "one_column", this_file, line_of("loads a column"));
+    CHECK_THAT(report->what(), Contains("does not lie in its map's box"));
+  }
+  const auto far = of(0, 0, 256);
+  check_report(far, Mistake::unfit_map, "one_column", this_file, line_of("loads a column"));
+  CHECK_THAT(far->what(), Contains("an offset of 256"));
 }
 
 TEST_CASE("what a bulk load brings is there for who has waited, and for who has met them") {

@@ -20,6 +20,7 @@ enum class Mistake {
   deadlock,
   misused_barrier,  ///< a barrier in shared memory: not set up, too many arrivals, touched by ordinary code
   unpublished,      ///< written by a thread, and not shown to copies and products by publish_to_bulk()
+  unfit_map,        ///< a bulk copy by what is no map of its kind, or from outside the map's box of pixels
   unfinished_copy,  ///< a block or thread ends while a bulk copy is under way
   accumulators,     ///< registers of a warpgroup's product, not handed over to it or touched while it runs
   registers,        ///< a warpgroup asks for registers that there are not

@@ -41,7 +41,7 @@ EncodedMap decoded(Worker& worker, const void* map, EncodedMap::Mode mode, unsig
   what += encoded.mark != EncodedMap::made_here ? "128 bytes that are no map"
                                                 : std::string(kinds[static_cast<unsigned>(encoded.mode)]) +
                                                       " one of rank " + std::to_string(encoded.rank);
-  worker.failing().fail(Mistake::out_of_bounds, *worker.current, what, Place(where));
+  worker.failing().fail(Mistake::unfit_map, *worker.current, what, Place(where));
 }
 
 // Which of a row's bytes lie inside the tensor: [first, end).
@@ -85,13 +85,13 @@ void BulkCopies::load(Worker& worker, void* shared, const void* map_bytes, std::
     const unsigned offset_end = rank == 3 ? 1u << 16 : rank == 4 ? 1u << 8 : 1u << 5;
     for (unsigned i = 0; i + 2 < rank; ++i) {
       if (offsets[i] < offset_end) continue;
-      worker.failing().fail(Mistake::out_of_bounds, *worker.current,
+      worker.failing().fail(Mistake::unfit_map, *worker.current,
                             "loads pixels at an offset of " + std::to_string(offsets[i]) + ": of rank " +
                                 std::to_string(rank) + " they are below " + std::to_string(offset_end),
                             Place(where));
     }
     if (!row.begins_in_box()) {
-      worker.failing().fail(Mistake::out_of_bounds, *worker.current,
+      worker.failing().fail(Mistake::unfit_map, *worker.current,
                             "loads pixels from (" + std::to_string(coordinates[1]) + ", " +
                                 std::to_string(coordinates[2]) +
                                 ") on, counted (w, h), which does not lie in its map's box",

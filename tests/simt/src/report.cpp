@@ -29,6 +29,8 @@ const char* title(Mistake mistake) {
       return "misuse of a barrier in shared memory";
     case Mistake::unpublished:
       return "writes that were not shown to copies and products";
+    case Mistake::unfit_map:
+      return "bulk copy by a map that does not fit";
     case Mistake::unfinished_copy:
       return "bulk copy that nobody waited for";
     case Mistake::accumulators:
