@@ -38,8 +38,9 @@ def numbers_of(entry):
 
 
 def best(ways, word=""):
-    """The quickest way whose name contains the word."""
-    times = [way["median_ms"] for way in ways if "median_ms" in way and word in way["way"]]
+    """The quickest way whose name contains the word. "ours, op by op" is nobody's rival."""
+    times = [way["median_ms"] for way in ways
+             if "median_ms" in way and word in way["way"] and not way["way"].startswith("ours")]
     return min(times, default=None)
 
 

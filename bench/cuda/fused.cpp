@@ -2,6 +2,7 @@
 // with switches; and its way back, unpooling, rectifying and the transposed filters. Bytes: what enters and
 // leaves the whole, the planes in between not counted; flops: the convolution's.
 #include "deconv/ops/conv2d.hpp"
+#include "deconv/ops/conv2d_pool.hpp"
 #include "deconv/ops/max_pool2d.hpp"
 #include "deconv/ops/relu.hpp"
 #include "deconv/ops/unpool2d.hpp"
@@ -32,14 +33,19 @@ Ways forward_ways(Room& room, const Operands<T>& o) {
              bias = room.random<T>({o.between[1]}), y = room.result<T>(o.between, Layout::nhwc),
              z = room.result<T>(o.dst, Layout::nhwc);
   const auto s = o.switches(room);
-  // A kernel for the whole takes its place before this one, as "ours".
-  return beside({"ours, op by op",
+  auto peers = beside({"ours, op by op",
+                       [=] {
+                         conv2d_forward<T, Cuda>(context, *x, *f, *bias, o.convolution, y->view(), 0.0f);
+                         max_pool2d_forward<T, Cuda>(context, *y, o.pool, z->view(), s->view());
+                       }},
+                      pooled_convolution_peers(room, dtype_of<T>, o.maths, o.src, o.between[1], o.convolution,
+                                               o.pool.window));
+  return beside({"ours",
                  [=] {
-                   conv2d_forward<T, Cuda>(context, *x, *f, *bias, o.convolution, y->view(), 0.0f);
-                   max_pool2d_forward<T, Cuda>(context, *y, o.pool, z->view(), s->view());
+                   conv2d_pool_forward<T, Cuda>(context, *x, *f, *bias, o.convolution, 0.0f, o.pool,
+                                                z->view(), s->view());
                  }},
-                pooled_convolution_peers(room, dtype_of<T>, o.maths, o.src, o.between[1], o.convolution,
-                                         o.pool.window));
+                std::move(peers));
 }
 
 template <class T>
