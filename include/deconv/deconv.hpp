@@ -157,6 +157,7 @@
 #include "deconv/ops/weighted_maps.hpp"
 #include "deconv/ops/window2d.hpp"
 #include "deconv/ops/window_copy.hpp"
+#include "deconv/ops/window_place.hpp"
 #include "deconv/ops/window_taps.hpp"
 
 #include "deconv/nn/captured_forward.hpp"

@@ -82,61 +82,114 @@ TEST_CASE("tensors of every element type convert, wherever their memory begins")
   check_layouts_of<std::uint16_t>();
 }
 
-TEST_CASE("windows may overhang their plane on every side, or miss it") {
-  const Shape plane{3, 20, 9, 8};
-  for (const std::array<Index, 4>& place : {std::array<Index, 4>{2, 3, 4, 5},
-                                            {-3, -2, 5, 6},
-                                            {5, 6, 7, 7},
-                                            {-2, -2, 14, 13},
-                                            {0, 0, 9, 8},
-                                            {4, -5, 1, 6}}) {
-    const Index top = place[0], left = place[1], height = place[2], width = place[3];
-    check_op(
-        declare_op(
-            message("gather_window ", height, "x", width, " at ", top, ",", left), {{plane}},
-            {{{1, 20, height, width}}}, tolerance::exact, OnIntegers::exact,
-            [=](const auto& in, const auto& out) { reference::gather_window(in[0], 1, top, left, out[0]); },
-            [=](const auto& context, const auto& in, const auto& out) {
-              gather_window(context, in[0], 1, top, left, out[0]);
-            }),
-        0.1);
+/// Windows cut from two tensors by turns, all of them overhanging, missing or inside their planes.
+template <class T, Device D>
+std::vector<WindowPlace<TensorView<const T, D>>> places_in(
+    const std::vector<std::type_identity_t<TensorView<const T, D>>>& tensors,
+    const std::vector<std::array<Index, 2>>& corners) {
+  std::vector<WindowPlace<TensorView<const T, D>>> places;
+  for (std::size_t u = 0; u < corners.size(); ++u) {
+    const auto& planes = tensors[u % tensors.size()];
+    places.push_back({planes, static_cast<Index>(u * 5) % planes[0], corners[u][0], corners[u][1]});
   }
+  return places;
+}
+
+void check_windows(const Shape& planes, const Shape& others, const Shape& windows,
+                   const std::vector<std::array<Index, 2>>& corners, double nonzero) {
+  check_op(declare_op(
+               message("gather_windows ", windows, " from ", planes), {{planes}, {others}}, {{windows}},
+               tolerance::exact, OnIntegers::exact,
+               [&](const auto& in, const auto& out) {
+                 using T = typename std::decay_t<decltype(out[0])>::value_type;
+                 reference::gather_windows<T>(places_in<T, Cpu>({in[0], in[1]}, corners), out[0]);
+               },
+               [&](const auto& context, const auto& in, const auto& out) {
+                 using T = typename std::decay_t<decltype(out[0])>::value_type;
+                 using D = DeviceOf<decltype(context)>;
+                 gather_windows<T, D>(context, places_in<T, D>({in[0], in[1]}, corners), out[0]);
+               }),
+           nonzero);
+}
+
+TEST_CASE("windows may overhang their planes on every side, or miss them") {
+  // Channels in fours, in eights, and in neither.
+  for (const Index channels : {20, 16, 3}) {
+    const Shape planes{3, channels, 9, 8}, others{2, channels, 9, 8};
+    const std::vector<std::array<Index, 2>> corners{{2, 3}, {-3, -2}, {5, 6},   {-2, -2},
+                                                    {0, 0}, {4, -5},  {100, 0}, {0, -70}};
+    for (const auto& [height, width] : {std::pair<Index, Index>{4, 5}, {7, 7}, {14, 13}, {9, 8}, {1, 6}})
+      check_windows(planes, others, {8, channels, height, width}, corners, 0.1);
+  }
+  // Whole rows of a matrix, as reverse passes ask for them.
+  check_windows({3, 1, 1, 40}, {1, 1, 1, 40}, {4, 1, 1, 40}, {{0, 0}, {0, 0}, {0, 0}, {0, 0}}, 0.9);
+  // More windows than one launch takes.
+  std::vector<std::array<Index, 2>> many;
+  for (Index u = 0; u < 230; ++u) many.push_back({u % 12 - 4, u % 13 - 5});
+  check_windows({4, 4, 6, 5}, {5, 4, 6, 5}, {230, 4, 3, 4}, many, 0.1);
+}
+
+TEST_CASE("windows that miss their planes from afar are empty, and misfits are named") {
+  each_device([](const auto& context) {
+    using D = DeviceOf<decltype(context)>;
+    const auto ones = [&](const Shape& shape) {
+      return to_device(context, Tensor<float, Cpu>::filled(shape, 1.0f).view());
+    };
+    const auto src = ones({2, 3, 4, 4});
+    auto dst = ones({4, 3, 2, 2});
+    constexpr Index far = Index{1} << 40;
+    using Place = WindowPlace<TensorView<const float, D>>;
+    gather_windows<float, D>(
+        context, std::vector<Place>{{src, 1, far, 0}, {src, 0, 0, far}, {src, 0, -far, -far}, {src, 1, 1, 1}},
+        dst.view());
+    const auto met = to_host(context, dst.view());
+    CHECK(std::count(met.begin(), met.begin() + 36, 0.0f) == 36);
+    CHECK(std::count(met.begin() + 36, met.end(), 1.0f) == 12);
+  });
   const Context<Cpu> context(1);
-  Tensor<float, Cpu> src({2, 3, 4, 4}), dst({1, 3, 2, 2}), two({1, 2, 2, 2}),
-      woven({1, 3, 2, 2}, Layout::nhwc);
-  std::fill(src.begin(), src.end(), 1.0f);
-  gather_window(context, src, 1, 100, -50, dst.view());
-  CHECK(std::count(dst.begin(), dst.end(), 0.0f) == 12);
-  CHECK_THROWS_AS(gather_window(context, src, 2, 0, 0, dst.view()), ShapeError);
-  CHECK_THROWS_AS(gather_window(context, src, 0, 0, 0, two.view()), ShapeError);
-  CHECK_THROWS_AS(gather_window(context, src, 0, 0, 0, woven.view()), ShapeError);
+  using Place = WindowPlace<TensorView<const float, Cpu>>;
+  Tensor<float, Cpu> src({2, 3, 4, 4}), dst({1, 3, 2, 2}), two({1, 2, 2, 2}), pair({2, 3, 2, 2}),
+      woven({1, 3, 2, 2}, Layout::nhwc), larger({1, 3, 5, 4});
+  const std::vector<Place> one{{src, 0}}, beyond{{src, 2}}, unlike{{src, 0}, {larger, 0}};
+  CHECK_NOTHROW(gather_windows<float, Cpu>(context, one, dst.view()));
+  CHECK_THROWS_AS((gather_windows<float, Cpu>(context, beyond, dst.view())), ShapeError);
+  CHECK_THROWS_AS((gather_windows<float, Cpu>(context, one, two.view())), ShapeError);
+  CHECK_THROWS_AS((gather_windows<float, Cpu>(context, one, pair.view())), ShapeError);
+  CHECK_THROWS_AS((gather_windows<float, Cpu>(context, one, woven.view())), ShapeError);
+  CHECK_THROWS_AS((gather_windows<float, Cpu>(context, unlike, pair.view())), ShapeError);
 }
 
 TEST_CASE("windows of switches keep their width") {
   each_device([](const auto& context) {
     using D = DeviceOf<decltype(context)>;
+    using Place = WindowPlace<SwitchesView<const std::byte, D>>;
     for (const Layout layout : {Layout::nchw, Layout::nhwc})
-      for (const Index taps : {9, 300, 70000}) {
-        auto plane = Switches<D>::make({2, 3, 4, 5}, layout, taps, context.workspace());
-        auto window = Switches<D>::make({1, 3, 3, 3}, layout, taps, context.workspace());
-        plane.view().visit([&]<class T>(TensorView<T, D> view) {
-          Tensor<T, Cpu> values(view.shape(), layout);
-          for (Index i = 0; i < values.count(); ++i)
-            values.data()[i] = static_cast<T>(std::min(taps - 1, Index{100} * i) % taps);
-          copy_from_host(context, values, view);
-          gather_window(context, plane, 1, -1, 3, window);
-          const auto met = to_host(
-              context, TensorView<T, D>(reinterpret_cast<T*>(window.view().data()), window.shape(), layout));
-          const T beyond = std::numeric_limits<T>::max();
-          for (Index c = 0; c < 3; ++c) {
-            CHECK(met(0, c, 0, 0) == beyond);
-            CHECK(met(0, c, 2, 1) == values(1, c, 1, 4));
-            CHECK(met(0, c, 1, 2) == beyond);
-          }
-        });
-        auto other = Switches<D>::make({1, 3, 3, 3}, layout, taps == 9 ? 300 : 9, context.workspace());
-        CHECK_THROWS_AS(gather_window(context, plane, 1, 0, 0, other), ShapeError);
-      }
+      for (const Index channels : {3, 16})
+        for (const Index taps : {9, 300, 70000}) {
+          auto plane = Switches<D>::make({2, channels, 4, 5}, layout, taps, context.workspace());
+          auto windows = Switches<D>::make({2, channels, 3, 3}, layout, taps, context.workspace());
+          plane.view().visit([&]<class T>(TensorView<T, D> view) {
+            Tensor<T, Cpu> values(view.shape(), layout);
+            for (Index i = 0; i < values.count(); ++i)
+              values.data()[i] = static_cast<T>(std::min(taps - 1, Index{100} * i) % taps);
+            copy_from_host(context, values, view);
+            gather_windows(context, std::vector<Place>{{plane.view(), 1, -1, 3}, {plane.view(), 0, 1, 1}},
+                           windows.view());
+            const auto met = to_host(context, TensorView<T, D>(reinterpret_cast<T*>(windows.view().data()),
+                                                               windows.shape(), layout));
+            const T beyond = std::numeric_limits<T>::max();
+            for (Index c = 0; c < channels; ++c) {
+              CHECK(met(0, c, 0, 0) == beyond);
+              CHECK(met(0, c, 2, 1) == values(1, c, 1, 4));
+              CHECK(met(0, c, 1, 2) == beyond);
+              CHECK(met(1, c, 2, 2) == values(0, c, 3, 3));
+            }
+          });
+          auto other =
+              Switches<D>::make({1, channels, 3, 3}, layout, taps == 9 ? 300 : 9, context.workspace());
+          CHECK_THROWS_AS(gather_windows(context, std::vector<Place>{{plane.view(), 1, 0, 0}}, other.view()),
+                          ShapeError);
+        }
   });
 }
 

@@ -53,6 +53,14 @@ void check_all_ops() {
   check_places<T>("pad2d", shape, {2, 16, 24, 24}, [](const auto& context, const auto& in, const auto& out) {
     pad2d_forward(context, in, {8, 8, 8, 8, 0.5f}, out);
   });
+  check_places<T>(
+      "gather_windows", shape, {3, 16, 4, 8}, [](const auto& context, const auto& in, const auto& out) {
+        using D = DeviceOf<decltype(context)>;
+        gather_windows<T, D>(
+            context,
+            std::vector<WindowPlace<TensorView<const T, D>>>{{in, 1, 2, 0}, {in, 0, -1, -8}, {in, 1, 5, 8}},
+            out);
+      });
   check_places<T>("zero_outside", shape, shape, [](const auto& context, const auto&, const auto& out) {
     const std::vector<Index> tops{-2, 3}, lefts{1, 0};
     zero_outside(context, out, tops, lefts, 7, 7);

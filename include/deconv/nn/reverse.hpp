@@ -130,16 +130,29 @@ class ReverseRun {
     const Shape shape = extents(tensor, region);
     keep_alive.push_back(context_.template make<T>(shape, working_layout<D>(shape)));
     Tensor<T, D>& cut = keep_alive.back();
-    for (std::size_t u = 0; u < rows_.size(); ++u) {
-      const auto& row = rows_[u];
-      const auto to = cut.view().slice(static_cast<Index>(u), 1);
-      if (shape.rank() == 4)
-        gather_window<T>(context_, value(row), row.image, region.whole ? 0 : region.top(row.y),
-                         region.whole ? 0 : region.left(row.x), to);
-      else
-        copy_layout<T>(context_, value(row).slice(row.image, 1), to);
-    }
+    gather_windows<T, D>(
+        context_,
+        places<TensorView<const T, D>>(region, [&](const auto& row) { return planes_of(value(row)); }),
+        planes_of(cut.view()));
     return cut.view();
+  }
+
+  /// A tensor of rank 4, or a row-major one of another rank as one row of pixels an image.
+  template <class U>
+  [[nodiscard]] static TensorView<U, D> planes_of(TensorView<U, D> view) {
+    if (view.rank() == 4) return view;
+    return view.reshaped({view[0], 1, 1, view[0] == 0 ? 0 : view.count() / view[0]});
+  }
+
+  /// Where each row's window of `region` is cut, from the planes that are the row's.
+  template <class View, class PlanesOf>
+  [[nodiscard]] std::vector<WindowPlace<View>> places(const ReverseRegion& region,
+                                                      const PlanesOf& planes_of_row) const {
+    std::vector<WindowPlace<View>> all;
+    for (const auto& row : rows_)
+      all.push_back({planes_of_row(row), row.image, region.whole ? 0 : region.top(row.y),
+                     region.whole ? 0 : region.left(row.x)});
+    return all;
   }
 
   SwitchesView<const std::byte, D> forward_switches(std::size_t node, const ReverseRegion& region,
@@ -157,11 +170,7 @@ class ReverseRun {
     if (!region.whole) shape = shape.with(2, region.height).with(3, region.width);
     const Index taps = first.width() == 1 ? 256 : first.width() == 2 ? 65536 : Index{1} << 32;
     keep_alive = Switches<D>::make(shape, first.layout(), taps, context_.workspace());
-    for (std::size_t u = 0; u < rows_.size(); ++u) {
-      const auto& row = rows_[u];
-      gather_window(context_, value(row), row.image, region.whole ? 0 : region.top(row.y),
-                    region.whole ? 0 : region.left(row.x), keep_alive.view().slice(static_cast<Index>(u), 1));
-    }
+    gather_windows(context_, places<SwitchesView<const std::byte, D>>(region, value), keep_alive.view());
     return keep_alive.view();
   }
 
@@ -171,12 +180,13 @@ class ReverseRun {
     Shape shape = signal.shape();
     shape = to.whole ? shape.with(2, plane[2]).with(3, plane[3]) : shape.with(2, to.height).with(3, to.width);
     auto result = context_.template make<T>(shape, signal.layout());
-    for (std::size_t u = 0; u < rows_.size(); ++u) {
-      const Index top = (to.whole ? 0 : to.top(rows_[u].y)) - (from.whole ? 0 : from.top(rows_[u].y));
-      const Index left = (to.whole ? 0 : to.left(rows_[u].x)) - (from.whole ? 0 : from.left(rows_[u].x));
-      gather_window<T>(context_, signal.view(), static_cast<Index>(u), top, left,
-                       result.view().slice(static_cast<Index>(u), 1));
+    std::vector<WindowPlace<TensorView<const T, D>>> windows;
+    for (const auto& row : rows_) {
+      const Index top = (to.whole ? 0 : to.top(row.y)) - (from.whole ? 0 : from.top(row.y));
+      const Index left = (to.whole ? 0 : to.left(row.x)) - (from.whole ? 0 : from.left(row.x));
+      windows.push_back({signal.view(), static_cast<Index>(windows.size()), top, left});
     }
+    gather_windows<T, D>(context_, windows, result.view());
     return result;
   }
 

@@ -75,7 +75,7 @@ Footprint reached_below(const Layer<T, D>& layer, const ReverseOptions& options,
   const LayerTraits traits = layer.traits();
   if (traits.reach == Reach::pointwise) return above.footprint;
   if (traits.reach == Reach::whole) return everything;
-  // The largest number that a switch may hold marks windows beyond the plane, see gather_window.
+  // The largest number that a switch may hold marks windows beyond the plane, see gather_windows.
   if (overwrites(layer, options, src))
     for (const Index numbers : {Index{1} << 8, Index{1} << 16, Index{1} << 32})
       if (layer.switch_taps(src) == numbers) return everything;

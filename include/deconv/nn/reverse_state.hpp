@@ -52,7 +52,8 @@ Trace<T, D> reverse_state(const Network<T, D>& network, const Context<D>& contex
       const Index taps = from.width() == 1 ? 256 : from.width() == 2 ? 65536 : Index{1} << 32;
       auto& to = state.switches_of(i);
       to = Switches<D>::make(from.shape().with(0, 1), from.layout(), taps, context.workspace());
-      gather_window(context, from, image, 0, 0, to.view());
+      gather_windows(context, std::vector{WindowPlace<SwitchesView<const std::byte, D>>{from, image}},
+                     to.view());
     }
   }
   return state;

@@ -20,25 +20,47 @@ struct RowsOf {
   [[nodiscard]] Index row_elements() const noexcept { return pixels * step; }
 };
 
+/// A row of a window of `to`'s extents, from row `y` of block `block` of planes; `left` is its first pixel
+/// there.
+template <class T>
+void copy_window_row(const RowsOf& from, const T* planes, Index block, Index y, Index left, T outside,
+                     const RowsOf& to, T* line) {
+  const Index first = std::clamp<Index>(-left, 0, to.pixels);
+  const Index last = std::clamp<Index>(from.pixels - left, first, to.pixels);
+  if (y < 0 || y >= from.height || first == last) {
+    std::fill_n(line, to.row_elements(), outside);
+    return;
+  }
+  std::fill_n(line, first * to.step, outside);
+  std::copy_n(planes + (block * from.height + y) * from.row_elements() + (left + first) * to.step,
+              (last - first) * to.step, line + first * to.step);
+  std::fill_n(line + last * to.step, (to.pixels - last) * to.step, outside);
+}
+
 }  // namespace detail
 
 template <class T>
 void copy_windows(const Context<Cpu>& context, TensorView<const T, Cpu> src, Index top, Index left, T outside,
                   TensorView<T, Cpu> dst) {
   const detail::RowsOf from(src.shape(), src.layout()), to(dst.shape(), dst.layout());
-  const Index first = std::clamp<Index>(-left, 0, to.pixels);
-  const Index last = std::clamp<Index>(from.pixels - left, first, to.pixels);
   const auto body = [&](Index row) {
-    const Index block = row / to.height, y = row % to.height + top;
-    T* line = dst.data() + row * to.row_elements();
-    if (y < 0 || y >= from.height || first == last) {
-      std::fill_n(line, to.row_elements(), outside);
-      return;
-    }
-    std::fill_n(line, first * to.step, outside);
-    std::copy_n(src.data() + (block * from.height + y) * from.row_elements() + (left + first) * to.step,
-                (last - first) * to.step, line + first * to.step);
-    std::fill_n(line + last * to.step, (to.pixels - last) * to.step, outside);
+    detail::copy_window_row(from, src.data(), row / to.height, row % to.height + top, left, outside, to,
+                            dst.data() + row * to.row_elements());
+  };
+  parallel_for(context, dst[0] * to.blocks * to.height, body, deconv::detail::row_grain(to.row_elements()));
+}
+
+template <class T>
+void gather_windows(const Context<Cpu>& context,
+                    std::span<const WindowPlace<TensorView<const T, Cpu>>> places, T outside,
+                    TensorView<T, Cpu> dst) {
+  const detail::RowsOf to(dst.shape(), dst.layout());
+  const auto body = [&](Index row) {
+    const Index line = row % to.height, block = row / to.height % to.blocks;
+    const auto& place = places[static_cast<std::size_t>(row / to.height / to.blocks)];
+    const detail::RowsOf from(place.planes.shape(), place.planes.layout());
+    detail::copy_window_row(from, place.planes.data(), place.image * from.blocks + block, line + place.top,
+                            place.left, outside, to, dst.data() + row * to.row_elements());
   };
   parallel_for(context, dst[0] * to.blocks * to.height, body, deconv::detail::row_grain(to.row_elements()));
 }

@@ -4,16 +4,20 @@
 
 namespace deconv::reference {
 
-/// As deconv::gather_window.
+/// As deconv::gather_windows.
 template <class T>
-void gather_window(Source<T, Cpu> plane, Index image, Index top, Index left, TensorView<T, Cpu> dst) {
-  for (Index c = 0; c < dst[1]; ++c)
-    for (Index y = 0; y < dst[2]; ++y)
-      for (Index x = 0; x < dst[3]; ++x) {
-        const Index from_y = top + y, from_x = left + x;
-        const bool inside = from_y >= 0 && from_y < plane[2] && from_x >= 0 && from_x < plane[3];
-        dst(0, c, y, x) = inside ? plane(image, c, from_y, from_x) : T(0);
-      }
+void gather_windows(std::span<const std::type_identity_t<WindowPlace<TensorView<const T, Cpu>>>> places,
+                    TensorView<T, Cpu> dst) {
+  for (Index n = 0; n < dst[0]; ++n) {
+    const auto& [planes, image, top, left] = places[static_cast<std::size_t>(n)];
+    for (Index c = 0; c < dst[1]; ++c)
+      for (Index y = 0; y < dst[2]; ++y)
+        for (Index x = 0; x < dst[3]; ++x) {
+          const Index from_y = top + y, from_x = left + x;
+          const bool inside = from_y >= 0 && from_y < planes[2] && from_x >= 0 && from_x < planes[3];
+          dst(n, c, y, x) = inside ? planes(image, c, from_y, from_x) : T(0);
+        }
+  }
 }
 
 /// As deconv::zero_outside.
