@@ -1,14 +1,8 @@
 // Kernels that are wrong on purpose: barriers with phases, bulk loads and stores.
 
+#include "reports_bulk.hpp"
 #include "common/bulk_copy.cuh"
-
-#include <fstream>
-#include <string>
-#include <vector>
-
 #include "common/shared_memory.cuh"
-#include "common/tensor_map.cuh"
-#include "reports.hpp"
 
 using namespace simt;
 using namespace simt::test;
@@ -17,34 +11,11 @@ using namespace deconv::cuda;
 namespace {
 
 constexpr const char* this_file = "reports_bulk.cpp";
-
-// The number of the line that ends with the remark.
-unsigned line_of(const std::string& remark) {
-  std::ifstream file(__FILE__);
-  std::string line;
-  for (unsigned number = 1; std::getline(file, line); ++number) {
-    if (line.ends_with("  // " + remark)) return number;
-  }
-  FAIL("no line ends with the remark " << remark);
-  return 0;
-}
+unsigned line_of(const std::string& remark) { return line_in(__FILE__, remark); }
 
 // What is wrong with a kernel.
 enum Wrong {
   nothing,
-  // of the pipeline
-  no_wait_for_full,
-  no_wait_for_empty,
-  parity_of_empty,
-  no_arrival_on_empty,
-  arrival_before_reading,
-  one_arrives_alone,
-  nothing_announced,
-  too_few_announced,
-  too_many_announced,
-  waits_for_another_stage,
-  waits_for_one_barrier_less,
-  // of one load
   not_set_up,
   set_up_twice,
   no_block_barrier,
@@ -82,56 +53,6 @@ enum Wrong {
   unwritten_source,
   odd_source,
 };
-
-constexpr unsigned panel_bytes = 4096;  // 32 rows of 128 bytes
-
-// The sum of a tensor of 32 columns by panels of 32 rows: warp 0 loads, warps 1 to 3 add up.
-template <int Stages>
-__global__ void pipeline(float* out, const __grid_constant__ TensorMap map, int panels, Wrong wrong) {
-  float* const memory = dynamic_shared<float>();
-  __shared__ Mbarrier full[Stages], empty[Stages];
-  if (threadIdx.x == 0) {
-    for (int stage = 0; stage < Stages; ++stage) {
-      mbarrier_init(&full[stage], 1);
-      mbarrier_init(&empty[stage], wrong == one_arrives_alone ? 3 : 96);
-    }
-    publish_mbarriers();
-  }
-  __syncthreads();
-  if (threadIdx.x < 32) {
-    if (threadIdx.x > 0) return;
-    for (int i = 0; i < panels; ++i) {
-      const int stage = i % Stages;
-      const unsigned parity = wrong == parity_of_empty ? 1u : static_cast<unsigned>(i / Stages + 1) % 2;
-      if (wrong != no_wait_for_empty) mbarrier_wait(&empty[stage], parity);  // waits for empty
-      if (wrong == nothing_announced) {
-        mbarrier_arrive(&full[stage]);
-      } else {
-        mbarrier_arrive_expecting(&full[stage], panel_bytes - (wrong == too_few_announced ? 16 : 0) +
-                                                    (wrong == too_many_announced ? 16 : 0));
-      }
-      bulk_load(memory + stage * 1024, &map, &full[stage], 0, i * 32);  // loads a panel
-    }
-    return;
-  }
-  float sum = 0;
-  for (int i = 0; i < panels; ++i) {
-    const int stage = i % Stages, other = (i + 1) % Stages;
-    const int awaited = wrong == waits_for_another_stage ? other : stage;
-    if (wrong != no_wait_for_full && !(wrong == waits_for_one_barrier_less && i == 3)) {
-      mbarrier_wait(&full[awaited], i / Stages % 2);  // waits for full
-    }
-    if (wrong == arrival_before_reading) mbarrier_arrive(&empty[stage]);
-    for (int k = 0; k < 8; ++k) sum += memory[stage * 1024 + k * 96 + static_cast<int>(threadIdx.x)];  // adds
-    if (wrong == no_arrival_on_empty || wrong == arrival_before_reading) continue;
-    if (wrong == one_arrives_alone) {
-      if (threadIdx.x % 32 == 0) mbarrier_arrive(&empty[stage]);
-    } else {
-      mbarrier_arrive(&empty[stage]);
-    }
-  }
-  out[threadIdx.x] = sum;
-}
 
 __global__ void one_load(float* out, const __grid_constant__ TensorMap map, Wrong wrong, void* anywhere) {
   float* const memory = dynamic_shared<float>();
@@ -223,113 +144,24 @@ __global__ void one_store(const __grid_constant__ TensorMap map, Wrong wrong) {
   if (threadIdx.x == 0 && wrong != not_waited_for) wait_for_bulk_groups<0>();
 }
 
-struct Tensor {
-  static constexpr int rows = 32 * 12;
-  Memory<float> data{std::size_t{rows} * 32}, out{128};
-
-  Tensor() {
-    const std::vector<float> ones(std::size_t{rows} * 32, 1.0f);
-    REQUIRE(cudaMemcpy(data.get(), ones.data(), ones.size() * 4, cudaMemcpyHostToDevice) == cudaSuccess);
-  }
-  [[nodiscard]] TiledShape shape() const {
-    TiledShape shape;
-    shape.base = data.get();
-    shape.extents[0] = 32;
-    shape.extents[1] = rows;
-    shape.strides[0] = 128;
-    shape.box[0] = shape.box[1] = 32;
-    return shape;
-  }
-  [[nodiscard]] TensorMap map() const { return make_tiled_map(shape()); }
-  [[nodiscard]] std::optional<Violation> of_load(Wrong wrong) const {
-    return report_of(one_load, 1, 64, panel_bytes, out.get(), map(), wrong, static_cast<void*>(data.get()));
-  }
-};
-
-template <int Stages>
-void check_pipeline(const Tensor& tensor, Wrong wrong, Mistake mistake, const std::vector<std::string>& lines,
-                    const char* words) {
-  for (std::uint64_t order = 0; order < 6; ++order) {
-    set_seed(order);
-    const auto report =
-        report_of(pipeline<Stages>, 1, 128, Stages * panel_bytes, tensor.out.get(), tensor.map(), 12, wrong);
-    CAPTURE(static_cast<int>(wrong), order);
-    REQUIRE(report);
-    unsigned line = line_of(lines[0]);
-    for (const std::string& remark : lines) {
-      if (report->line == line_of(remark)) line = report->line;
-    }
-    check_report(report, mistake, "pipeline", this_file, line);
-    CHECK_THAT(report->what(), Contains(words));
-  }
-  set_seed(1);
+std::optional<Violation> load_by(const Tensor& tensor, Wrong wrong) {
+  return report_of(one_load, 1, 64, panel_bytes, tensor.out.get(), tensor.map(), wrong,
+                   static_cast<void*>(tensor.data.get()));
 }
 
 void check_load(const Tensor& tensor, Wrong wrong, Mistake mistake, const char* remark, const char* words) {
   CAPTURE(static_cast<int>(wrong));
-  const auto report = tensor.of_load(wrong);
+  const auto report = load_by(tensor, wrong);
   check_report(report, mistake, "one_load", this_file, line_of(remark));
   CHECK_THAT(report->what(), Contains(words));
 }
 
 }  // namespace
 
-TEST_CASE("a right pipeline is not reported, whatever the order of its threads") {
-  const Tensor tensor;
-  for (std::uint64_t order = 0; order < 30; ++order) {
-    set_seed(order);
-    CAPTURE(order);
-    CHECK_FALSE(report_of(pipeline<1>, 1, 128, panel_bytes, tensor.out.get(), tensor.map(), 12, nothing));
-    CHECK_FALSE(report_of(pipeline<3>, 1, 128, 3 * panel_bytes, tensor.out.get(), tensor.map(), 12, nothing));
-    CHECK_FALSE(report_of(pipeline<4>, 2, 128, 4 * panel_bytes, tensor.out.get(), tensor.map(), 11, nothing));
-  }
-  set_seed(1);
-}
-
-TEST_CASE("stages that are read before they are full are reported") {
-  const Tensor tensor;
-  for (const Wrong wrong : {no_wait_for_full, waits_for_one_barrier_less, nothing_announced}) {
-    for (std::uint64_t order = 0; order < 6; ++order) {
-      set_seed(order);
-      CAPTURE(static_cast<int>(wrong), order);
-      const auto report =
-          report_of(pipeline<3>, 1, 128, 3 * panel_bytes, tensor.out.get(), tensor.map(), 12, wrong);
-      REQUIRE(report);
-      const std::string text = report->what();
-      INFO(text);
-      CHECK((report->mistake == Mistake::race || report->mistake == Mistake::unwritten_shared));
-      CHECK_THAT(report->file, Contains(this_file));
-      // Who comes second is told of: the reader, or the load that overtakes it.
-      CHECK((report->line == line_of("adds") || report->line == line_of("loads a panel")));
-    }
-  }
-  check_pipeline<3>(tensor, waits_for_another_stage, Mistake::race, {"adds"},
-                    "a bulk load to it has not been waited for");
-  set_seed(1);
-}
-
-TEST_CASE("stages that are filled before they are empty are reported") {
-  const Tensor tensor;
-  check_pipeline<2>(tensor, no_wait_for_empty, Mistake::race, {"loads a panel"}, "no");
-  check_pipeline<2>(tensor, parity_of_empty, Mistake::race, {"loads a panel"}, "no");
-  check_pipeline<2>(tensor, arrival_before_reading, Mistake::race, {"loads a panel", "adds"}, "thread");
-  check_pipeline<2>(tensor, one_arrives_alone, Mistake::race, {"loads a panel", "adds"}, "thread");
-}
-
-TEST_CASE("phases that never end are reported as deadlocks that say what they lack") {
-  const Tensor tensor;
-  check_pipeline<2>(tensor, no_arrival_on_empty, Mistake::deadlock, {"waits for empty"},
-                    "it lacks 96 of 96 arrivals");
-  check_pipeline<2>(tensor, too_few_announced, Mistake::deadlock, {"waits for full", "waits for empty"},
-                    "16 bytes have come that nobody has announced");
-  check_pipeline<2>(tensor, too_many_announced, Mistake::deadlock, {"waits for full", "waits for empty"},
-                    "it lacks");
-}
-
 TEST_CASE("barriers with phases want to be set up, shown and left alone") {
   const Tensor tensor;
-  CHECK_FALSE(tensor.of_load(nothing));
-  const auto missing = tensor.of_load(not_set_up);
+  CHECK_FALSE(load_by(tensor, nothing));
+  const auto missing = load_by(tensor, not_set_up);
   REQUIRE(missing);
   check_report(missing, Mistake::misused_barrier, "one_load", this_file,
                line_of(missing->thread.x == 0 ? "announces" : "waits"));
@@ -349,7 +181,7 @@ TEST_CASE("barriers with phases want to be set up, shown and left alone") {
              "which only the functions of barriers may touch");
   check_load(tensor, ordinary_write_to_barrier, Mistake::misused_barrier, "writes to the barrier",
              "which only the functions of barriers may touch");
-  const auto early = tensor.of_load(no_block_barrier);
+  const auto early = load_by(tensor, no_block_barrier);
   REQUIRE(early);
   INFO(early->what());
   CHECK((early->mistake == Mistake::race || early->mistake == Mistake::misused_barrier));
@@ -361,7 +193,7 @@ TEST_CASE("bulk loads are checked at both ends") {
   check_load(tensor, odd_destination, Mistake::misaligned, "loads", "not aligned to 128 bytes");
   check_load(tensor, beyond_shared_memory, Mistake::out_of_bounds, "loads",
              "4096 bytes of dynamic shared memory");
-  const auto over = tensor.of_load(load_over_barrier);
+  const auto over = load_by(tensor, load_over_barrier);
   REQUIRE(over);
   CHECK((over->mistake == Mistake::out_of_bounds || over->mistake == Mistake::misused_barrier));
   CHECK(over->line == line_of("loads"));
@@ -416,20 +248,20 @@ TEST_CASE("what a bulk load brings is there for who has waited, and for who has 
   check_load(tensor, second_load, Mistake::race, "loads again", "a bulk load to it has not been waited for");
   for (std::uint64_t order = 0; order < 6; ++order) {
     set_seed(order);
-    const auto report = tensor.of_load(one_waits_for_all);
+    const auto report = load_by(tensor, one_waits_for_all);
     REQUIRE(report);
     // Others may come to it before the load has even begun.
     CHECK((report->mistake == Mistake::race || report->mistake == Mistake::unwritten_shared));
     CHECK((report->line == line_of("reads") || report->line == line_of("loads")));
   }
   set_seed(1);
-  CHECK_FALSE(tensor.of_load(one_waits_and_tells));
+  CHECK_FALSE(load_by(tensor, one_waits_and_tells));
   check_load(tensor, nobody_waits, Mistake::unfinished_copy, "loads", "nobody has waited for");
   check_load(tensor, written_before_load, Mistake::unpublished, "loads", "publish_to_bulk()");
-  CHECK_FALSE(tensor.of_load(written_and_published_before_load));
+  CHECK_FALSE(load_by(tensor, written_and_published_before_load));
   for (std::uint64_t order = 0; order < 6; ++order) {
     set_seed(order);
-    const auto report = tensor.of_load(written_during_load);
+    const auto report = load_by(tensor, written_during_load);
     REQUIRE(report);
     check_report(report, Mistake::race, "one_load", this_file,
                  report->line == line_of("loads") ? report->line : line_of("writes during the load"));
