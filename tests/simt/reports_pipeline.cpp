@@ -27,6 +27,8 @@ enum Wrong {
   too_many_announced,
   waits_for_another_stage,
   waits_for_one_barrier_less,
+  one_lane_waits,            // wrong
+  one_lane_waits_and_tells,  // right: a meeting of the warp follows
 };
 
 // The sum of a tensor of 32 columns by panels of 32 rows: warp 0 loads, warps 1 to 3 add up.
@@ -62,9 +64,12 @@ __global__ void pipeline(float* out, const __grid_constant__ TensorMap map, int 
   for (int i = 0; i < panels; ++i) {
     const int stage = i % Stages, other = (i + 1) % Stages;
     const int awaited = wrong == waits_for_another_stage ? other : stage;
-    if (wrong != no_wait_for_full && !(wrong == waits_for_one_barrier_less && i == 3)) {
+    const bool by_one = wrong == one_lane_waits || wrong == one_lane_waits_and_tells;
+    if (wrong != no_wait_for_full && !(by_one && threadIdx.x % 32 != 7) &&
+        !(wrong == waits_for_one_barrier_less && i == 3)) {
       mbarrier_wait(&full[awaited], i / Stages % 2);  // waits for full
     }
+    if (wrong == one_lane_waits_and_tells) __syncwarp();
     if (wrong == arrival_before_reading) mbarrier_arrive(&empty[stage]);
     for (int k = 0; k < 8; ++k) sum += memory[stage * 1024 + k * 96 + static_cast<int>(threadIdx.x)];  // adds
     if (wrong == no_arrival_on_empty || wrong == arrival_before_reading) continue;
@@ -105,6 +110,8 @@ TEST_CASE("a right pipeline is not reported, whatever the order of its threads")
     CAPTURE(order);
     CHECK_FALSE(report_of(pipeline<1>, 1, 128, panel_bytes, tensor.out.get(), tensor.map(), 12, nothing));
     CHECK_FALSE(report_of(pipeline<3>, 1, 128, 3 * panel_bytes, tensor.out.get(), tensor.map(), 12, nothing));
+    CHECK_FALSE(report_of(pipeline<2>, 1, 128, 2 * panel_bytes, tensor.out.get(), tensor.map(), 12,
+                          one_lane_waits_and_tells));
     CHECK_FALSE(report_of(pipeline<4>, 2, 128, 4 * panel_bytes, tensor.out.get(), tensor.map(), 11, nothing));
   }
   set_seed(1);
@@ -112,7 +119,8 @@ TEST_CASE("a right pipeline is not reported, whatever the order of its threads")
 
 TEST_CASE("stages that are read before they are full are reported") {
   const Tensor tensor;
-  for (const Wrong wrong : {no_wait_for_full, waits_for_one_barrier_less, nothing_announced}) {
+  for (const Wrong wrong :
+       {no_wait_for_full, waits_for_one_barrier_less, nothing_announced, one_lane_waits}) {
     for (std::uint64_t order = 0; order < 6; ++order) {
       set_seed(order);
       CAPTURE(static_cast<int>(wrong), order);

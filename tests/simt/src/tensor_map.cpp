@@ -63,8 +63,8 @@ bool fill_common(EncodedMap& encoded, const CUtensorMap* map, CUtensorMapDataTyp
   return true;
 }
 
-CUresult finish(CUtensorMap* map, const EncodedMap& encoded, CUtensorMapInterleave interleave,
-                CUtensorMapL2promotion promotion, CUtensorMapFloatOOBfill fill) {
+CUresult put_into(CUtensorMap* map, const EncodedMap& encoded, CUtensorMapInterleave interleave,
+                  CUtensorMapL2promotion promotion, CUtensorMapFloatOOBfill fill) {
   if (promotion < CU_TENSOR_MAP_L2_PROMOTION_NONE || promotion > CU_TENSOR_MAP_L2_PROMOTION_L2_256B)
     return CUDA_ERROR_INVALID_VALUE;
   // What a device has, and this one has not; and boxes whose rows lie in a way that nobody has written down.
@@ -148,7 +148,7 @@ CUresult cuTensorMapEncodeTiled(CUtensorMap* map, CUtensorMapDataType type, cuui
     if (box[axis] == 0 || box[axis] > 256) return CUDA_ERROR_INVALID_VALUE;
     encoded.box[axis] = static_cast<std::uint16_t>(box[axis]);
   }
-  return simt::finish(map, encoded, interleave, promotion, fill);
+  return simt::put_into(map, encoded, interleave, promotion, fill);
 }
 
 CUresult cuTensorMapEncodeIm2col(CUtensorMap* map, CUtensorMapDataType type, cuuint32_t rank, void* base,
@@ -174,7 +174,7 @@ CUresult cuTensorMapEncodeIm2col(CUtensorMap* map, CUtensorMapDataType type, cuu
     encoded.lower[i] = static_cast<std::int16_t>(lower[i]);
     encoded.upper[i] = static_cast<std::int16_t>(upper[i]);
   }
-  return simt::finish(map, encoded, interleave, promotion, fill);
+  return simt::put_into(map, encoded, interleave, promotion, fill);
 }
 
 cudaError_t cudaGetDriverEntryPointByVersion(const char* name, void** function, unsigned version,
