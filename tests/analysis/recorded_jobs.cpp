@@ -10,6 +10,7 @@
 #include "deconv/analysis/features.hpp"
 #include "deconv/nn/captured_forward.hpp"
 #include "nn/small_networks.hpp"
+#include "support/any_stream_order.hpp"
 #include "support/catch.hpp"
 #include "support/cuda_context.hpp"
 
@@ -184,66 +185,76 @@ TEST_CASE("recorded class-activation maps have class_activation_maps()' bits, an
   CHECK_THROWS_AS(CapturedClassActivation<float>(network, gpu, batch_shape, {"relu2", {7}}), ArgumentError);
 }
 
+namespace {
+
+/// features() against passes one by one over as many images.
+void check_features(const Context<Cuda>& gpu, const Network<float, Cuda>& network, Index images,
+                    std::size_t state_bytes) {
+  INFO(images << " images, " << state_bytes << " bytes for states");
+  Stream plain(images);
+  TopActivations<float, Cuda> top(network, selections, 3);
+  const ForwardOptions forward = top.forward_options(ReverseOptions::deconvnet());
+  while (const ImageBatch<float>* batch = plain.stream.next())
+    top.add(gpu, network.forward(gpu, to_device(gpu, batch->images), forward), batch->numbers);
+
+  Stream stream(images);
+  FeatureOptions options;
+  options.top = 3;
+  options.state_bytes = state_bytes;
+  std::set<std::int64_t> used;
+  std::int64_t told = 0;
+  options.image_use = [&](std::int64_t number, bool in_use) {
+    if (!in_use) {
+      used.erase(number);
+      return;
+    }
+    CHECK(stream.holds(number));
+    used.insert(number);
+  };
+  options.progress = [&](std::string_view phase, std::int64_t done, std::int64_t) {
+    if (phase == "images") told = done;
+  };
+  std::vector<Feature<float>> all;
+  features<float, Cuda>(
+      network, gpu, selections, stream.stream, [&](Feature<float> one) { all.push_back(std::move(one)); },
+      options);
+  CHECK(told == images);
+  CHECK((stream.again > 0) == (state_bytes == 0 && images > 0));
+  std::size_t next = 0;
+  std::set<std::int64_t> wanted_used;
+  for (std::size_t s = 0; s < selections.size(); ++s)
+    for (std::size_t k = 0; k < selections[s].maps.size(); ++k) {
+      const Feature<float>& feature = all.at(next++);
+      const auto& hits = top.hits(s, k);
+      REQUIRE(feature.hits.size() == hits.size());
+      for (std::size_t i = 0; i < hits.size(); ++i) {
+        wanted_used.insert(hits[i].image);
+        CHECK(feature.hits[i].image == hits[i].image);
+        CHECK((feature.hits[i].y == hits[i].y && feature.hits[i].x == hits[i].x));
+        CHECK(feature.hits[i].activation == hits[i].activation);
+        const auto image = plain.stream.again(hits[i].image);
+        const auto trace = network.forward(gpu, to_device(gpu, image.view()), forward);
+        const std::vector<Unit> unit{{0, selections[s].maps[k], hits[i].y, hits[i].x}};
+        const auto wanted = project<float, Cuda>(network, gpu, trace, selections[s].layer, unit);
+        CHECK(feature.projections[i].box == wanted[0].box);
+        CHECK(same_bits(feature.projections[i].pixels, wanted[0].pixels));
+      }
+    }
+  CHECK(next == all.size());
+  CHECK(used == wanted_used);
+}
+
+}  // namespace
+
 TEST_CASE("features of overlapped and recorded passes have the bits of passes one by one") {
   if (!test::cuda_context()) return;
   const Context<Cuda> gpu(0);
   const Network<float, Cuda> network(gpu, classifier());
   // Whole batches and a smaller last one; one batch alone; none.
   for (const Index images : {Index{11}, Index{12}, Index{2}, Index{1}, Index{0}})
-    for (const std::size_t state_bytes : {std::size_t{1} << 20, std::size_t{0}}) {
-      INFO(images << " images, " << state_bytes << " bytes for states");
-      Stream plain(images);
-      TopActivations<float, Cuda> top(network, selections, 3);
-      const ForwardOptions forward = top.forward_options(ReverseOptions::deconvnet());
-      while (const ImageBatch<float>* batch = plain.stream.next())
-        top.add(gpu, network.forward(gpu, to_device(gpu, batch->images), forward), batch->numbers);
-
-      Stream stream(images);
-      FeatureOptions options;
-      options.top = 3;
-      options.state_bytes = state_bytes;
-      std::set<std::int64_t> used;
-      std::int64_t told = 0;
-      options.image_use = [&](std::int64_t number, bool in_use) {
-        if (!in_use) {
-          used.erase(number);
-          return;
-        }
-        CHECK(stream.holds(number));
-        used.insert(number);
-      };
-      options.progress = [&](std::string_view phase, std::int64_t done, std::int64_t) {
-        if (phase == "images") told = done;
-      };
-      std::vector<Feature<float>> all;
-      features<float, Cuda>(
-          network, gpu, selections, stream.stream, [&](Feature<float> one) { all.push_back(std::move(one)); },
-          options);
-      CHECK(told == images);
-      CHECK((stream.again > 0) == (state_bytes == 0 && images > 0));
-      std::size_t next = 0;
-      std::set<std::int64_t> wanted_used;
-      for (std::size_t s = 0; s < selections.size(); ++s)
-        for (std::size_t k = 0; k < selections[s].maps.size(); ++k) {
-          const Feature<float>& feature = all.at(next++);
-          const auto& hits = top.hits(s, k);
-          REQUIRE(feature.hits.size() == hits.size());
-          for (std::size_t i = 0; i < hits.size(); ++i) {
-            wanted_used.insert(hits[i].image);
-            CHECK(feature.hits[i].image == hits[i].image);
-            CHECK((feature.hits[i].y == hits[i].y && feature.hits[i].x == hits[i].x));
-            CHECK(feature.hits[i].activation == hits[i].activation);
-            const auto image = plain.stream.again(hits[i].image);
-            const auto trace = network.forward(gpu, to_device(gpu, image.view()), forward);
-            const std::vector<Unit> unit{{0, selections[s].maps[k], hits[i].y, hits[i].x}};
-            const auto wanted = project<float, Cuda>(network, gpu, trace, selections[s].layer, unit);
-            CHECK(feature.projections[i].box == wanted[0].box);
-            CHECK(same_bits(feature.projections[i].pixels, wanted[0].pixels));
-          }
-        }
-      CHECK(next == all.size());
-      CHECK(used == wanted_used);
-    }
+    for (const std::size_t state_bytes : {std::size_t{1} << 20, std::size_t{0}})
+      test::in_any_stream_order(state_bytes == 0 ? 0 : 6,
+                                [&] { check_features(gpu, network, images, state_bytes); });
 }
 
 TEST_CASE("work that waits cannot be recorded, and the stream goes on afterwards") {

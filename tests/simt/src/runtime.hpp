@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -20,6 +21,18 @@ using Work = std::function<void()>;
 
 struct Capture;
 
+/// A place in a stream's work, that events stand for.
+struct Mark {
+  CUstream_st* stream = nullptr;
+  bool reached = false;
+};
+/// Work that a stream keeps for later (simt/stream_order.hpp): before it what it waits for, after it its
+/// mark.
+struct Pending {
+  Work work;
+  std::shared_ptr<Mark> awaited, reached;
+};
+
 }  // namespace simt
 
 // CUDA's own names for what its handles point to.
@@ -35,12 +48,14 @@ struct CUgraphExec_st {
 struct CUstream_st {
   unsigned flags = 0;
   std::shared_ptr<simt::Capture> capture;
+  std::deque<simt::Pending> pending;
 };
 struct CUevent_st {
   unsigned flags = 0;
   bool recorded = false;
   std::chrono::steady_clock::time_point time;
   std::weak_ptr<simt::Capture> capture;  // recorded inside it
+  std::shared_ptr<simt::Mark> mark;      // null where work is done at once
 };
 
 namespace simt {
@@ -75,7 +90,17 @@ cudaError_t capture_allows_unsafe_call();
 /// Null for what is no live stream; the default streams have one Stream.
 Stream* stream_of(cudaStream_t handle);
 
-/// Runs the work at once, or records it where the stream is being captured.
+/// Whether streams keep their work for later, and what then puts it there and does it (stream_order.cpp).
+bool streams_shuffled();
+void put(Stream& stream, Pending pending);
+void finish(Stream* stream);  // any pointer: what is no stream has no work
+void finish(const Mark& mark);
+void finish_all();
+/// Whether work on the stream is being recorded.
+bool captured(cudaStream_t stream);
+
+/// Runs the work at once, records it where the stream is being captured, or keeps it where streams are
+/// shuffled.
 cudaError_t enqueue(cudaStream_t stream, Work work);
 
 #define SIMT_REQUIRE_DEVICE \

@@ -3,7 +3,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <vector>
 
 #include "device_memory.hpp"
 #include "runtime.hpp"
@@ -82,6 +84,7 @@ cudaError_t cudaFree(void* pointer) {
   SIMT_REQUIRE_DEVICE;
   if (!pointer) return cudaSuccess;
   if (const cudaError_t error = simt::capture_allows_unsafe_call(); error != cudaSuccess) return noted(error);
+  simt::finish_all();
   return simt::DeviceMemory::instance().release(pointer) ? cudaSuccess : noted(cudaErrorInvalidValue);
 }
 
@@ -98,6 +101,7 @@ cudaError_t cudaMallocAsync(void** pointer, std::size_t bytes, cudaStream_t hand
 
 cudaError_t cudaFreeAsync(void* pointer, cudaStream_t handle) {
   SIMT_REQUIRE_DEVICE;
+  simt::finish(handle);
   const std::lock_guard lock(simt::runtime_mutex());
   const simt::Stream* stream = simt::stream_of(handle);
   if (!stream) return noted(cudaErrorInvalidResourceHandle);
@@ -125,6 +129,7 @@ cudaError_t cudaFreeHost(void* pointer) {
   SIMT_REQUIRE_DEVICE;
   if (!pointer) return cudaSuccess;
   if (const cudaError_t error = simt::capture_allows_unsafe_call(); error != cudaSuccess) return noted(error);
+  simt::finish_all();
   {
     const std::lock_guard lock(simt::pinned().mutex);
     if (simt::pinned().blocks.erase(simt::number(pointer)) == 0) return noted(cudaErrorInvalidValue);
@@ -178,6 +183,21 @@ cudaError_t cudaMemcpyAsync(void* dst, const void* src, std::size_t bytes, cudaM
   SIMT_REQUIRE_DEVICE;
   if (const cudaError_t error = simt::check_copy(dst, src, bytes, kind); error != cudaSuccess)
     return noted(error);
+  const auto ordinary = [&](const void* end) {
+    return bytes > 0 && !simt::on_device(end) && !simt::is_pinned(simt::number(end), bytes);
+  };
+  if (simt::streams_shuffled() && !simt::captured(stream) && (ordinary(src) || ordinary(dst))) {
+    // Such copies are over for the host when the call returns. What is read on the host is staged.
+    auto staged = std::make_shared<std::vector<unsigned char>>();
+    if (ordinary(src))
+      staged->assign(static_cast<const unsigned char*>(src), static_cast<const unsigned char*>(src) + bytes);
+    const cudaError_t error = simt::enqueue(stream, [=] {
+      const simt::DeviceMemory::Open open;
+      std::memmove(dst, staged->empty() ? src : staged->data(), bytes);
+    });
+    if (ordinary(dst)) simt::finish(stream);
+    return error;
+  }
   return simt::enqueue(stream, [=] {
     const simt::DeviceMemory::Open open;
     // The ends were allocations when this was enqueued; a graph may run after they were freed.

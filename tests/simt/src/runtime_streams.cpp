@@ -57,6 +57,7 @@ cudaError_t capture_allows_unsafe_call() {
 }
 
 cudaError_t enqueue(cudaStream_t handle, Work work) {
+  Stream* keeper = nullptr;
   {
     const std::lock_guard lock(runtime_mutex());
     Stream* stream = stream_of(handle);
@@ -76,9 +77,23 @@ cudaError_t enqueue(cudaStream_t handle, Work work) {
       stream->capture->graph.nodes.push_back({std::move(work)});
       return cudaSuccess;
     }
+    keeper = stream;
+  }
+  if (streams_shuffled()) {
+    if (!is_default(handle)) {
+      put(*keeper, {std::move(work), nullptr, nullptr});
+      return cudaSuccess;
+    }
+    finish_all();
   }
   work();
   return cudaSuccess;
+}
+
+bool captured(cudaStream_t handle) {
+  const std::lock_guard lock(runtime_mutex());
+  const Stream* stream = stream_of(handle);
+  return stream && stream->capture;
 }
 
 }  // namespace simt
@@ -105,6 +120,7 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, i
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   SIMT_REQUIRE_DEVICE;
+  simt::finish(stream);
   const std::lock_guard lock(runtime_mutex());
   if (registry().streams.erase(stream) == 0) return noted(cudaErrorInvalidResourceHandle);
   if (stream->capture) {
@@ -118,6 +134,10 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   SIMT_REQUIRE_DEVICE;
+  if (simt::is_default(stream))
+    simt::finish_all();
+  else
+    simt::finish(stream);
   const std::lock_guard lock(runtime_mutex());
   return simt::waited_for(simt::stream_of(stream));
 }
@@ -125,6 +145,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(
 
 cudaError_t cudaDeviceSynchronize() {
   SIMT_REQUIRE_DEVICE;
+  simt::finish_all();
   const std::lock_guard lock(runtime_mutex());
   for (simt::Capture* capture : registry().captures) {
     capture->invalid = true;
@@ -165,6 +186,11 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle) {
   if (!stream || !registry().events.count(event)) return noted(cudaErrorInvalidResourceHandle);
   event->capture = stream->capture;
   event->recorded = !stream->capture;
+  event->mark.reset();
+  if (event->recorded && simt::streams_shuffled() && !simt::is_default(handle)) {
+    event->mark = std::make_shared<simt::Mark>();
+    simt::put(*stream, {{}, nullptr, event->mark});
+  }
   event->time = std::chrono::steady_clock::now();
   return cudaSuccess;
 }
@@ -177,6 +203,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     capture->invalid = true;
     return noted(cudaErrorCapturedEvent);
   }
+  if (event->mark) simt::finish(*event->mark);
   return cudaSuccess;
 }
 cudaError_t cudaEventQuery(cudaEvent_t event) { return cudaEventSynchronize(event); }
@@ -188,6 +215,8 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
       !start->recorded || !stop->recorded || ((start->flags | stop->flags) & cudaEventDisableTiming)) {
     return noted(cudaErrorInvalidResourceHandle);
   }
+  for (const cudaEvent_t event : {start, stop})
+    if (event->mark) simt::finish(*event->mark);
   *milliseconds = std::chrono::duration<float, std::milli>(stop->time - start->time).count();
   return cudaSuccess;
 }
@@ -199,6 +228,10 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned
   if (!stream || !registry().events.count(event)) return noted(cudaErrorInvalidResourceHandle);
   const auto capture = event->capture.lock();
   if (!capture) {
+    if (event->mark && !stream->capture && !simt::is_default(handle))
+      simt::put(*stream, {{}, event->mark, nullptr});
+    else if (event->mark && !stream->capture)
+      simt::finish(*event->mark);
     if (!stream->capture || !event->recorded) return cudaSuccess;
     stream->capture->invalid = true;
     return noted(cudaErrorStreamCaptureIsolation);
