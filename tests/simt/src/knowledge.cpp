@@ -162,24 +162,26 @@ void Worker::join_readers(Readers& earlier, Readers& latest) const {
   }
 }
 
+// A list may hold what is superfluous, which does no harm but takes time: it is cleared up when as many have
+// been put to it as would be looked at.
 void Worker::note_readers(Cell& cell, Readers latest) {
   ReaderLists& lists = relations_->lists;
   std::uint32_t first = Readers::none;
   if (cell.has_list(block_start_)) {
-    std::uint32_t* link = &first;
-    for (std::uint32_t i = cell.readers; i != Readers::none;) {
-      Readers& earlier = lists[i];
-      const std::uint32_t next = earlier.next;
-      join_readers(earlier, latest);
-      if (earlier.lanes) {
-        *link = i;
-        link = &earlier.next;
-      } else {
-        lists.drop(i);
-      }
-      i = next;
+    first = cell.readers;
+    Readers head = lists[first];
+    join_readers(head, latest);
+    latest.put = static_cast<std::uint16_t>(head.put + 1);
+    latest.kept = head.kept;
+    if (head.lanes == 0) {
+      latest.put = head.put;
+      latest.next = head.next;
+      lists[first] = latest;
+      cell.read_time = clock_;
+      cell.read_place = latest.place;
+      return;
     }
-    *link = Readers::none;
+    if (head.put >= 32 + head.kept) first = cleared_list(first, latest);
   } else if (cell.read_time >= barrier_time_ && cell.read_warp < Cell::listed) {
     Readers earlier{cell.read_time, cell.readers, cell.read_place, Readers::none, cell.read_warp};
     join_readers(earlier, latest);
@@ -187,7 +189,7 @@ void Worker::note_readers(Cell& cell, Readers latest) {
   }
   cell.read_time = clock_;
   cell.read_place = latest.place;
-  if (first == Readers::none && !(latest.is_agent())) {
+  if (first == Readers::none && !latest.is_agent()) {
     cell.read_warp = latest.warp;
     cell.readers = latest.lanes;
     return;
@@ -195,6 +197,29 @@ void Worker::note_readers(Cell& cell, Readers latest) {
   latest.next = first;
   cell.read_warp = Cell::listed;
   cell.readers = lists.add(latest);
+}
+
+// What a list must keep beside a new first one.
+std::uint32_t Worker::cleared_list(std::uint32_t list, Readers& latest) {
+  ReaderLists& lists = relations_->lists;
+  std::uint32_t first = Readers::none;
+  std::uint32_t* link = &first;
+  latest.put = latest.kept = 0;
+  for (std::uint32_t i = list; i != Readers::none;) {
+    Readers& earlier = lists[i];
+    const std::uint32_t next = earlier.next;
+    join_readers(earlier, latest);
+    if (earlier.lanes) {
+      *link = i;
+      link = &earlier.next;
+      ++latest.kept;
+    } else {
+      lists.drop(i);
+    }
+    i = next;
+  }
+  *link = Readers::none;
+  return first;
 }
 
 // Before a write: one of the listed readers that the running thread does not know to be done.

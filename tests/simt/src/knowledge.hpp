@@ -50,6 +50,8 @@ class Knowledge {
 struct Readers {
   std::uint32_t time = 0, lanes = 0, place = 0, next = 0;
   std::uint16_t warp = 0;  ///< or agent_bit + agent
+  // Of the first of a list: how many were put before those that were kept when it was last cleared up.
+  std::uint16_t put = 0, kept = 0;
   static constexpr std::uint16_t agent_bit = 1u << 15;
   static constexpr std::uint32_t none = ~std::uint32_t{0};
   [[nodiscard]] bool is_agent() const noexcept { return warp & agent_bit; }

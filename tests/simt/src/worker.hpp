@@ -261,6 +261,7 @@ class Worker {
   bool agent_is_over(unsigned agent, std::uint32_t time) const;
   void join_readers(Readers& earlier, Readers& latest) const;
   void note_readers(Cell& cell, Readers latest);
+  std::uint32_t cleared_list(std::uint32_t list, Readers& latest);
   const Readers* unordered_reader(const Cell& cell, unsigned* thread_number) const;
   void access_async(unsigned agent, std::uintptr_t address, std::size_t bytes, unsigned access, Place place,
                     const void* code);
