@@ -9,7 +9,6 @@
 #include <string>
 
 #include "../include/cuda_fp16.h"
-#include "simt/async_copy.hpp"
 #include "worker.hpp"
 
 namespace simt {
@@ -151,11 +150,5 @@ std::uint32_t rounded_to_tf32(float value) {
   if ((bits & 0x7f800000u) == 0x7f800000u) return bits & 0xffffe000u;  // infinity; NaN keeps its upper bits
   return (bits + 0x1000u) & 0xffffe000u;
 }
-
-void async_copy(void* shared, const void* global, unsigned bytes, unsigned source_bytes) {
-  active->async_copy(shared, global, bytes, source_bytes, __builtin_return_address(0));
-}
-void async_commit() { active->async_commit(); }
-void async_wait(unsigned newest) { active->async_wait(newest); }
 
 }  // namespace simt
