@@ -58,6 +58,28 @@ struct MatrixBlock {
   }
 };
 
+/// Says where the sums of a tile's row go: those of the place (image, y, x), where `there`.
+template <class T, class Tile>
+__device__ inline void place_row(const MatrixCorrelation<T>& c, int group, int first_column,
+                                 const PhaseAxis& y, const PhaseAxis& x, Index image, int place_y,
+                                 int place_x, bool there, int row, MatrixPlace<Tile>& tile) {
+  Index start = -1;
+  int lines = 1, strip = c.columns;
+  if (there) {
+    const int down = y.first_pixel + place_y * y.pixel_step, across = x.first_pixel + place_x * x.pixel_step;
+    start = ((image * c.dst_height + down) * c.dst_width + across) * c.dst_channels + group * c.columns +
+            (c.merged != 0 ? 0 : first_column);
+    if (c.merged != 0) {
+      lines = c.dst_height - down;
+      strip = (c.dst_width - across) * c.dst_channels;
+      if (strip > c.merged * c.dst_channels) strip = c.merged * c.dst_channels;
+    }
+  }
+  tile.rows[row] = start;
+  tile.lines_left[row] = lines;
+  tile.strip_left[row] = strip;
+}
+
 /// Works out where a block's sums go; `thread` of `threads` do it, who must meet before it is read.
 template <class T, class Tile, class Places>
 __device__ inline void place_tile(const MatrixCorrelation<T>& c, const MatrixBlock& block, const PhaseAxis& y,
@@ -70,24 +92,11 @@ __device__ inline void place_tile(const MatrixCorrelation<T>& c, const MatrixBlo
     tile.split = block.split;
   }
   for (int row = thread; row < Tile::rows; row += threads) {
-    Index start = -1;
-    int lines = 1, strip = c.columns;
-    if (row < places.left()) {
-      const auto place = places[row];
-      const int down = y.first_pixel + place.y * y.pixel_step,
-                across = x.first_pixel + place.x * x.pixel_step;
-      start =
-          (((places.image() + place.image) * c.dst_height + down) * c.dst_width + across) * c.dst_channels +
-          block.group * c.columns + (c.merged != 0 ? 0 : first_column);
-      if (c.merged != 0) {
-        lines = c.dst_height - down;
-        strip = (c.dst_width - across) * c.dst_channels;
-        if (strip > c.merged * c.dst_channels) strip = c.merged * c.dst_channels;
-      }
-    }
-    tile.rows[row] = start;
-    tile.lines_left[row] = lines;
-    tile.strip_left[row] = strip;
+    const bool there = row < places.left();
+    auto place = decltype(places[0]){};
+    if (there) place = places[row];
+    place_row(c, block.group, first_column, y, x, places.image() + place.image, place.y, place.x, there, row,
+              tile);
   }
 }
 

@@ -102,7 +102,24 @@ template <class T>
                                   const Conv2dParams& params, TensorView<T, Cuda> dst,
                                   std::optional<float> negative_slope, TileChoice choice);
 
-/// Likewise back to the data, where `bias` is of diff_src's channels.
+/// A pass back to the data, of which shapes alone are known: its places, phases and target.
+template <class T>
+[[nodiscard]] MatrixCorrelation<T> reverse_geometry(const Shape& diff_dst, const T* bias,
+                                                    const Conv2dParams& params, TensorView<T, Cuda> diff_src);
+
+/// A pass back to the data, ready to be launched.
+template <class T>
+struct ReverseCorrelation {
+  MatrixCorrelation<T> c;
+  Tensor<T, Cuda> pixels, filters;
+};
+/// As forward_correlation. diff_dst need have no memory where its maps come in chunks.
+template <class T>
+[[nodiscard]] std::optional<ReverseCorrelation<T>> reverse_correlation(
+    const Context<Cuda>& context, TensorView<const T, Cuda> diff_dst, TensorView<const T, Cuda> weights,
+    const T* bias, const Conv2dParams& params, TensorView<T, Cuda> diff_src);
+
+/// The pass back to the data on tensor cores, where `bias` is of diff_src's channels.
 template <class T>
 [[nodiscard]] bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda> diff_dst,
                                        TensorView<const T, Cuda> weights, const T* bias,

@@ -195,15 +195,11 @@ inline PhaseAxis merged_axis(const CorrelationAxis& axis, int side) {
 }  // namespace
 
 template <class T>
-bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda> diff_dst,
-                         TensorView<const T, Cuda> weights, const T* bias, const Conv2dParams& params,
-                         TensorView<T, Cuda> diff_src, TileChoice choice) {
-  const Index group_maps = diff_dst[1] / params.groups;
-  const bool in_place = in_chunks(diff_dst.data(), group_maps);
-  if (!in_place && params.groups != 1) return false;
+MatrixCorrelation<T> reverse_geometry(const Shape& diff_dst, const T* bias, const Conv2dParams& params,
+                                      TensorView<T, Cuda> diff_src) {
   MatrixCorrelation<T> c;
   set_target(c, diff_src, bias, params);
-  std::tie(c.y, c.x) = correlation_axes(params, diff_dst.shape(), diff_src.shape());
+  std::tie(c.y, c.x) = correlation_axes(params, diff_dst, diff_src.shape());
   const int channels = c.columns;
   c.merged = merged_side(c.y, c.x, channels, c.groups);
   if (c.merged != 0) {
@@ -219,13 +215,27 @@ bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda>
     c.only_y = reverse_axis(c.y, 0);
     c.only_x = reverse_axis(c.x, 0);
   }
-  Tensor<T, Cuda> pixels;
+  return c;
+}
+
+template <class T>
+std::optional<ReverseCorrelation<T>> reverse_correlation(const Context<Cuda>& context,
+                                                         TensorView<const T, Cuda> diff_dst,
+                                                         TensorView<const T, Cuda> weights, const T* bias,
+                                                         const Conv2dParams& params,
+                                                         TensorView<T, Cuda> diff_src) {
+  const Index group_maps = diff_dst[1] / params.groups;
+  const bool in_place = in_chunks(diff_dst.data(), group_maps);
+  if (!in_place && params.groups != 1) return {};
+  ReverseCorrelation<T> made;
+  made.c = reverse_geometry(diff_dst.shape(), bias, params, diff_src);
+  MatrixCorrelation<T>& c = made.c;
   if (in_place) {
     c.src = pixels_in_place(diff_dst, c.groups);
   } else {
-    pixels = packed_pixels(context, diff_dst, 0, kernel_count(diff_dst[3], "a plane's columns"),
-                           static_cast<int>(rounded_up(group_maps, chunk_of<T>)));
-    c.src = pixels_in_place(TensorView<const T, Cuda>(pixels), 1);
+    made.pixels = packed_pixels(context, diff_dst, 0, kernel_count(diff_dst[3], "a plane's columns"),
+                                static_cast<int>(rounded_up(group_maps, chunk_of<T>)));
+    c.src = pixels_in_place(TensorView<const T, Cuda>(made.pixels), 1);
   }
   // The filters of all phases, each as long as the longest.
   Index taps = 0;
@@ -237,11 +247,11 @@ bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda>
   c.filter_group = c.filter_pitch * c.columns;
   c.filter_phase = c.filter_group * c.groups;
   p.count = c.filter_phase * c.phases;
-  auto filters = context.make<T>({std::max<Index>(1, p.count)});
-  c.filters = filters.data();
+  made.filters = context.make<T>({std::max<Index>(1, p.count)});
+  c.filters = made.filters.data();
   p.c = c;
   p.weights = weights.data();
-  p.packed = filters.data();
+  p.packed = made.filters.data();
   p.kernel_y = c.y.kernel;
   p.kernel_x = c.x.kernel;
   p.stride_y = c.y.stride;
@@ -250,10 +260,19 @@ bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda>
   p.dilation_x = c.x.dilation;
   p.pad_y = c.y.pad;
   p.pad_x = c.x.pad;
-  p.channels = channels;
+  p.channels = c.dst_channels / c.groups;
   p.maps = static_cast<int>(group_maps);
   if (p.count > 0) launch(context, &pack_filters_reverse<T>, grid_for(p.count / chunk_of<T>, 256), 256, 0, p);
-  run_matrix_correlation(context, c, choice);
+  return made;
+}
+
+template <class T>
+bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda> diff_dst,
+                         TensorView<const T, Cuda> weights, const T* bias, const Conv2dParams& params,
+                         TensorView<T, Cuda> diff_src, TileChoice choice) {
+  const auto made = reverse_correlation(context, diff_dst, weights, bias, params, diff_src);
+  if (!made) return false;
+  run_matrix_correlation(context, made->c, choice);
   return true;
 }
 
@@ -269,6 +288,11 @@ bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda>
   template bool matrix_forward<T>(const Context<Cuda>&, TensorView<const T, Cuda>,                           \
                                   TensorView<const T, Cuda>, const T*, const Conv2dParams&,                  \
                                   TensorView<T, Cuda>, std::optional<float>, TileChoice);                    \
+  template MatrixCorrelation<T> reverse_geometry<T>(const Shape&, const T*, const Conv2dParams&,             \
+                                                    TensorView<T, Cuda>);                                    \
+  template std::optional<ReverseCorrelation<T>> reverse_correlation<T>(                                      \
+      const Context<Cuda>&, TensorView<const T, Cuda>, TensorView<const T, Cuda>, const T*,                  \
+      const Conv2dParams&, TensorView<T, Cuda>);                                                             \
   template bool matrix_reverse_data<T>(const Context<Cuda>&, TensorView<const T, Cuda>,                      \
                                        TensorView<const T, Cuda>, const T*, const Conv2dParams&,             \
                                        TensorView<T, Cuda>, TileChoice);

@@ -1,8 +1,7 @@
 #pragma once
 
-#include "common/element.cuh"
 #include "common/planes.cuh"
-#include "common/window.cuh"
+#include "common/unpooled.cuh"
 #include "deconv/ops/rules.hpp"
 
 // Unpooling as a gather: no atomics, no clearing pass, the same bits every run. Pixels fall into blocks of
@@ -20,11 +19,6 @@
 // and diff_src once; of the four windows three come from L1 and L2. Flops: nine comparisons, choices and
 // additions for four elements.
 namespace deconv::cuda {
-
-/// A signal joins what a pixel has received, where the switch says that it came from there.
-__device__ inline float joined(float sum, bool mine, float signal, bool last) {
-  return mine ? (last ? signal : sum + signal) : sum;
-}
 
 /// Where the blocks of pixels begin: the window that starts in the first one.
 struct BlockOrigin {
@@ -107,28 +101,9 @@ __global__ void __launch_bounds__(box_threads, 4)
   const std::uint32_t item = item_of_thread();
   if (item >= box.count) return;
   const auto place = box.place(item);
-  const Range rows = g.y.covering(place.row), columns = g.x.covering(place.column);
-  const Index outputs = place.plane * g.y.outputs * g.x.outputs;
-  float sums[N] = {};
-  for (int p = rows.first; p < rows.last; ++p) {
-    const int r = g.y.tap(place.row, p);
-    if (r < 0) continue;
-    for (int q = columns.first; q < columns.last; ++q) {
-      const int s = g.x.tap(place.column, q);
-      if (s < 0) continue;
-      const Index at = (outputs + static_cast<Index>(p) * g.x.outputs + q) * inner + place.vector * N;
-      const auto signals = load_vector<N>(diff_dst + at);
-      const auto taps = load_vector<N>(switches + at);
-      const auto mine = static_cast<std::uint32_t>(r) * static_cast<std::uint32_t>(g.x.kernel) +
-                        static_cast<std::uint32_t>(s);
-#pragma unroll
-      for (int i = 0; i < N; ++i)
-        sums[i] = joined(sums[i], taps.at[i] == mine, to_float(signals.at[i]), last);
-    }
-  }
-  Vector<T, N> result;
-#pragma unroll
-  for (int i = 0; i < N; ++i) result.at[i] = from_float<T>(sums[i]);
+  const Index outputs = place.plane * g.y.outputs * g.x.outputs * inner + place.vector * N;
+  const auto result =
+      unpooled<N>(g, place.row, place.column, inner, last, diff_dst + outputs, switches + outputs);
   const Index pixel = (place.plane * g.y.extent + place.row) * g.x.extent + place.column;
   store_vector<N>(diff_src + pixel * inner + place.vector * N, result);
 }

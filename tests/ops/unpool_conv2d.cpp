@@ -1,0 +1,237 @@
+/// Unpooling, rectifier and the pass back through a convolution as one op: against the reference on every
+/// device, and the one kernel on the emulated (or real) tensor cores, tile by tile.
+
+#include "deconv/ops/unpool_conv2d.hpp"
+
+#include "deconv/ops/reference/unpool_conv2d.hpp"
+#include "support/convolution_passes.hpp"
+#include "support/convolutions.hpp"
+#include "support/each_device.hpp"
+#include "support/relative_error.hpp"
+
+namespace deconv::test {
+namespace {
+
+/// A convolution from src to `plane`, pooled to `pooled`, on the way back.
+struct Unpooled {
+  Shape src, plane, pooled;
+  Conv2dParams params;
+  Window2d window;
+  OverlapRule overlap = OverlapRule::sum;
+  std::optional<float> slope = 0.0f;
+  [[nodiscard]] Shape weights() const {
+    return {plane[1], src[1] / params.groups, params.window.kernel_y, params.window.kernel_x};
+  }
+  [[nodiscard]] std::string name() const {
+    return message("unpool ", pooled, " by ", window, " to ", plane, ", then conv2d ", params.window,
+                   ", groups ", params.groups, " back to ", src,
+                   overlap == OverlapRule::last ? ", last" : "");
+  }
+};
+
+Unpooled layer(Shape src, Index maps, Conv2dParams params, Window2d window,
+               OverlapRule overlap = OverlapRule::sum, std::optional<float> slope = 0.0f) {
+  const Shape plane = conv2d_output_shape(src, maps, params);
+  return {std::move(src), plane, pool2d_output_shape(plane, window), params, window, overlap, slope};
+}
+
+/// What the kernel distinguishes: merged pixels and phases, maps in one part of 128 bytes or several, groups,
+/// windows that overlap, that leave gaps, and of which many cover a pixel, and windows cut from larger
+/// planes.
+std::vector<Unpooled> cases() {
+  const auto square = [](Index kernel, Index stride, Index pad) {
+    return Conv2dParams{Window2d::square(kernel, stride, pad), 1};
+  };
+  const Window2d threes = Window2d::square(3, 2), padded = Window2d::square(3, 2, 1),
+                 overhanging = Window2d::square(3, 2, 0, Rounding::ceil), twos = Window2d::square(2, 2),
+                 nine = Window2d::square(3, 1, 1), gaps = Window2d::square(2, 3),
+                 dilated{3, 2, 2, 1, 2, 3, {2, 1, 1, 0}, Rounding::ceil};
+  const Conv2dParams grouped{{2, 2, 1, 2, 2, 1, {1, 0, 0, 1}, Rounding::floor}, 2};
+  const Conv2dParams spread{{3, 3, 1, 2, 2, 3, {2, 2, 3, 3}, Rounding::floor}, 1};
+  std::vector<Unpooled> all{
+      layer({2, 3, 29, 31}, 96, square(7, 2, 1), threes),                           // ZFNet's first layers
+      layer({1, 3, 39, 43}, 24, square(11, 4, 2), overhanging, OverlapRule::last),  // AlexNet's
+      layer({1, 64, 10, 18}, 136, square(3, 1, 1), twos),                           // VGG's
+      layer({2, 96, 15, 13}, 40, square(5, 2, 0), padded),                          // ZFNet's second layers
+      layer({2, 32, 9, 11}, 64, square(3, 1, 1), nine, OverlapRule::last, 0.25f),
+      layer({2, 20, 13, 9}, 24, square(3, 1, 1), gaps, OverlapRule::sum, std::nullopt),
+      layer({2, 16, 9, 11}, 32, grouped, padded),
+      layer({2, 24, 11, 12}, 16, spread, dilated),
+      layer({3, 8, 5, 5}, 16, square(1, 3, 0), Window2d::square(2))};  // phases that no tap reaches
+  // Windows of larger planes: extents by no rule, paddings that place them.
+  Unpooled cut{{2, 16, 7, 9}, {2, 24, 8, 6}, {2, 24, 5, 4}, square(3, 1, 1), threes};
+  cut.params.window.padding = {-1, 2, 0, 0};
+  cut.window.padding = {1, -1, 0, 0};
+  all.push_back(cut);
+  return all;
+}
+
+/// Switches that a pooling of random planes would give; where extents follow no rule, any taps.
+Tensor<std::uint8_t, Cpu> taps_of(const Unpooled& c, Layout layout) {
+  Tensor<std::uint8_t, Cpu> taps(c.pooled);
+  const Random random(77);
+  for (Index i = 0; i < taps.count(); ++i)
+    taps.data()[i] = static_cast<std::uint8_t>(
+        random.below(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(c.window.taps())));
+  return in_layout<std::uint8_t>(taps.view(), layout);
+}
+
+template <Device D>
+SwitchesView<const std::byte, D> as_switches(const Tensor<std::uint8_t, D>& taps) {
+  return {reinterpret_cast<const std::byte*>(taps.data()), taps.shape(), taps.layout(), 1};
+}
+
+TEST_CASE("unpooling and the pass back in one op agree with the naive reference") {
+  for (const Unpooled& c : cases()) {
+    Operand weights{c.weights()};
+    const auto op = declare_op(
+        c.name(), {{c.pooled}, weights}, {{c.src}}, tolerance::long_sums, OnIntegers::exact,
+        [&](const auto& in, const auto& out) {
+          const auto taps = taps_of(c, in[0].layout());
+          reference::unpool_conv2d_reverse_data(in[0], as_switches(taps), {c.window}, c.overlap, c.slope,
+                                                c.plane, in[1], c.params, out[0]);
+        },
+        [&](const auto& context, const auto& in, const auto& out) {
+          const auto run = [&](const auto& taps) {
+            unpool_conv2d_reverse_data<ElementOf<decltype(out[0])>>(context, in[0], as_switches(taps),
+                                                                    {c.window}, c.overlap, c.slope, c.plane,
+                                                                    in[1], c.params, out[0]);
+          };
+          const auto taps = taps_of(c, in[0].layout());
+          if constexpr (std::same_as<DeviceOf<decltype(context)>, Cpu>)
+            run(taps);
+          else
+            run(to_device(context, taps.view()));
+        });
+    check_op(op, 0.1);
+  }
+}
+
+TEST_CASE("unpooling with the pass back refuses what does not fit") {
+  const Context<Cpu> context(1);
+  const Unpooled c = cases()[2];
+  const auto taps = taps_of(c, Layout::nchw);
+  const Tensor<float, Cpu> signals(c.pooled), weights(c.weights());
+  Tensor<float, Cpu> dst(c.src), wrong(c.src.with(1, 3));
+  const auto run = [&](const Shape& plane, TensorView<float, Cpu> to) {
+    unpool_conv2d_reverse_data<float>(context, signals, as_switches(taps), {c.window}, c.overlap, {}, plane,
+                                      weights, c.params, to);
+  };
+  CHECK_THROWS_AS(run(c.plane, wrong.view()), ShapeError);
+  CHECK_THROWS_AS(run(c.plane.with(1, 7), dst.view()), ShapeError);
+  CHECK_FALSE(
+      unpool_conv2d_pays<float>(context, c.pooled, {c.window}, c.plane, c.weights(), c.params, c.src));
+}
+
+#if defined(DECONV_TEST_CUDA)
+
+/// The one kernel with a tile of the tester's choice; nothing where there is none. What it does not write
+/// stays NaN.
+template <class T>
+std::optional<Tensor<T, Cpu>> run_fused(const Unpooled& c, int tile, Maths maths, bool integers) {
+  const Context<Cuda> context = cuda_context()->with(maths);
+  const auto on_device = [&](const Tensor<T, Cpu>& values) {
+    return to_device(context, in_layout<T>(values, Layout::nhwc).view());
+  };
+  const auto nan = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
+  auto diff_src = to_device(context, Tensor<T, Cpu>::filled(c.src, nan, Layout::nhwc).view());
+  const auto signals = on_device(make_input<T>({c.pooled}, integers, 61));
+  const auto weights = on_device(make_input<T>({c.weights()}, integers, 62));
+  const auto taps = to_device(context, taps_of(c, Layout::nhwc).view());
+  if (!cuda::unpool_conv2d_reverse_data<T>(context, signals, as_switches(taps), c.window, c.overlap, c.slope,
+                                           c.plane, weights, c.params, diff_src.view(),
+                                           {tile, 1, cuda::Units::matrix}))
+    return {};
+  return in_layout<T>(to_host(context, diff_src.view()).view(), Layout::nchw);
+}
+
+/// The reference in double on the numbers as T has them.
+template <class T>
+Tensor<double, Cpu> expected_of(const Unpooled& c, bool integers) {
+  const auto widened = [](const Tensor<T, Cpu>& values) {
+    Tensor<double, Cpu> wide(values.shape());
+    for (Index i = 0; i < wide.count(); ++i) wide.data()[i] = number(values.data()[i]);
+    return wide;
+  };
+  const auto signals = widened(make_input<T>({c.pooled}, integers, 61));
+  const auto weights = widened(make_input<T>({c.weights()}, integers, 62));
+  const auto taps = taps_of(c, Layout::nchw);
+  Tensor<double, Cpu> expected(c.src);
+  reference::unpool_conv2d_reverse_data<double>(signals, as_switches(taps), {c.window}, c.overlap, c.slope,
+                                                c.plane, weights, c.params, expected.view());
+  return expected;
+}
+
+template <class T>
+void check_tiles(Maths maths, double allowed) {
+  int checked = 0;
+  for (const Unpooled& c : cases()) {
+    const auto expected = expected_of<T>(c, true);
+    CHECK(share_of_nonzero(expected) > 0.1);
+    for (const int tile : {1, 2, 4}) {
+      INFO(c.name() << ", tile " << tile << ", " << name_of(dtype_of<T>) << ", " << name_of(maths));
+      const auto met = run_fused<T>(c, tile, maths, true);
+      REQUIRE(met);
+      CHECK(different(*met, expected) == 0);
+      ++checked;
+    }
+    const auto met = run_fused<T>(c, -1, maths, false);
+    REQUIRE(met);
+    const double error = error_against<T>(*met, expected_of<T>(c, false));
+    INFO(c.name() << ", " << name_of(dtype_of<T>) << ", " << name_of(maths) << ": error " << error);
+    CHECK_FALSE(!(error <= allowed));
+  }
+  CHECK(checked == 10 * 3);
+}
+
+TEST_CASE("every tile unpools and passes back in one kernel") {
+  if (!cuda_context()) return;
+  // A result is rounded once, its unpooled sums too; products of 16-bit numbers are exact.
+  check_tiles<half>(Maths::float32, 0x1p-11);
+  check_tiles<bfloat16>(Maths::float32, 0x1p-8);
+  check_tiles<float>(Maths::tf32, 0x1p-11);
+  check_tiles<float>(Maths::tf32x3, 1e-6);
+}
+
+TEST_CASE("what is not for one kernel back is left to three") {
+  if (!cuda_context()) return;
+  const auto done = [&]<class T>(T, Unpooled c, Maths maths) {
+    return run_fused<T>(c, -1, maths, true).has_value();
+  };
+  const Context<Cuda> context = cuda_context()->with(Maths::tf32);
+  const auto pays = [&](const Unpooled& c) {
+    return unpool_conv2d_pays<float>(context, c.pooled, {c.window}, c.plane, c.weights(), c.params, c.src);
+  };
+  const Conv2dParams params{Window2d::square(3, 1, 1), 1}, far{{2, 2, 1, 1, 40, 40, {}, Rounding::floor}, 1};
+  const Unpooled plain = layer({1, 16, 12, 12}, 16, params, Window2d::square(2, 2)),
+                 odd = layer({1, 16, 12, 12}, 18, params, Window2d::square(2, 2)),
+                 reaching = layer({1, 16, 44, 44}, 16, far, Window2d::square(2, 2));
+  CHECK(done(half(), plain, Maths::float32));
+  CHECK_FALSE(done(half(), odd, Maths::float32));       // maps in no multiple of 16 bytes
+  CHECK_FALSE(done(half(), reaching, Maths::float32));  // taps too far apart for shared memory
+  CHECK(pays(plain));
+  CHECK_FALSE(pays(odd));
+  CHECK_FALSE(pays(reaching));
+  CHECK_FALSE(unpool_conv2d_pays<float>(*cuda_context(), plain.pooled, {plain.window}, plain.plane,
+                                        plain.weights(), plain.params, plain.src));
+}
+
+TEST_CASE("one kernel back pays for the layers with the largest planes") {
+  if (!cuda_context()) return;
+  const auto pays = [&](const Unpooled& c) {
+    return unpool_conv2d_pays<bfloat16>(*cuda_context(), c.pooled, {c.window}, c.plane, c.weights(), c.params,
+                                        c.src);
+  };
+  const auto square = [](Index kernel, Index stride, Index pad) {
+    return Conv2dParams{Window2d::square(kernel, stride, pad), 1};
+  };
+  CHECK(pays(layer({128, 3, 224, 224}, 96, square(7, 2, 1), Window2d::square(3, 2))));   // ZFNet's first
+  CHECK(pays(layer({128, 64, 224, 224}, 64, square(3, 1, 1), Window2d::square(2, 2))));  // VGG's conv1_2
+  // VGG's conv5_3: 14 x 14 pixels leave patches of 8 x 16 half empty.
+  CHECK_FALSE(pays(layer({128, 512, 14, 14}, 512, square(3, 1, 1), Window2d::square(2, 2))));
+}
+
+#endif
+
+}  // namespace
+}  // namespace deconv::test
