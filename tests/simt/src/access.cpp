@@ -93,10 +93,10 @@ void Worker::check_flags(const Cell& cell, std::uintptr_t address, std::size_t b
         "thread " + text(threads_[writer].index) + " started the copy", place_of(cell.write_place));
   }
   if ((cell.writer & Cell::of_agent) && !agent_is_over(writer, cell.write_time)) {
-    const std::string deed = relations_->agents[writer];
-    failing().fail_access(Mistake::race, address, bytes, access, place,
-                          "a " + deed + " to it has not been waited for", "the " + deed + " was started",
-                          place_of(cell.write_place));
+    failing();
+    const std::string deed = relations_->agents[writer].deed;
+    fail_access(Mistake::race, address, bytes, access, place, "a " + deed + " to it has not been waited for",
+                "the " + deed + " was started", place_of(cell.write_place));
   }
 }
 
@@ -199,10 +199,11 @@ void Worker::check_readers(const Cell& cell, std::uintptr_t address, std::size_t
   if (!readers) return;
   const Place other = place_of(readers->place);
   if (readers->is_agent()) {
-    const std::string deed = relations_->agents[readers->agent()];
-    failing().fail_access(Mistake::race, address, bytes, access, place,
-                          "a " + deed + " that reads it has not been waited for",
-                          "the " + deed + " was started", other);
+    failing();
+    const std::string deed = relations_->agents[readers->agent()].deed;
+    fail_access(Mistake::race, address, bytes, access, place,
+                "a " + deed + " that reads it has not been waited for", "the " + deed + " was started",
+                other);
   }
   failing().fail_access(Mistake::race, address, bytes, access, place, "a race, no barrier stands between",
                         "thread " + text(threads_[number].index) + " read it", other);

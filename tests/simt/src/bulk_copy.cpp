@@ -35,13 +35,14 @@ EncodedMap decoded(Worker& worker, const void* map, EncodedMap::Mode mode, unsig
   EncodedMap encoded;
   std::memcpy(&encoded, map, sizeof encoded);
   if (encoded.mark == EncodedMap::made_here && encoded.mode == mode && encoded.rank == rank) return encoded;
+  worker.failing();
   const char* const kinds[] = {"a tiled", "an im2col"};
   std::string what = std::string("copies in bulk by ") + kinds[static_cast<unsigned>(mode)] +
                      " map of rank " + std::to_string(rank) + ", and was given ";
   what += encoded.mark != EncodedMap::made_here ? "128 bytes that are no map"
                                                 : std::string(kinds[static_cast<unsigned>(encoded.mode)]) +
                                                       " one of rank " + std::to_string(encoded.rank);
-  worker.failing().fail(Mistake::unfit_map, *worker.current, what, Place(where));
+  worker.fail(Mistake::unfit_map, *worker.current, what, Place(where));
 }
 
 // Which of a row's bytes lie inside the tensor: [first, end).

@@ -26,7 +26,7 @@ void Worker::clear_relations() {
     Relations& r = *relations_;
     for (Knowledge& known : r.known) known.clear();
     for (auto& times : r.published) times.clear();
-    std::fill(r.handed_on.begin(), r.handed_on.end(), 0u);
+    std::fill(r.handed_on.begin(), r.handed_on.end(), Time{});
     std::fill(std::begin(r.news), std::end(r.news), 0u);
     r.agents.clear();
     r.lists.clear();
@@ -49,7 +49,7 @@ void Worker::hand_on(Knowledge& to) {
     }
   }
   to.add_thread(self, ++clock_);
-  r.handed_on[self] = clock_;
+  r.handed_on[self].value = clock_;
 }
 
 void Worker::learn(unsigned thread_number, const Knowledge& from) {
@@ -73,7 +73,7 @@ unsigned Worker::take_agent(const char* deed) {
                stderr);
     std::abort();
   }
-  r.agents.push_back(deed);
+  r.agents.push_back({deed});
   return static_cast<unsigned>(r.agents.size() - 1);
 }
 
@@ -94,7 +94,7 @@ void Worker::share_knowledge(const Warp& warp, unsigned mask) {
     r.news[number] = 0;
   } else {
     for (unsigned m = mask; m; m &= m - 1)
-      r.handed_on[number * 32 + static_cast<unsigned>(__builtin_ctz(m))] = clock_;
+      r.handed_on[number * 32 + static_cast<unsigned>(__builtin_ctz(m))].value = clock_;
   }
 }
 
@@ -106,7 +106,7 @@ void Worker::share_with_all() {
   r.agent_news = false;
 }
 
-void Worker::publish() { relations().published[current->number].push_back(++clock_); }
+void Worker::publish() { relations().published[current->number].push_back({++clock_}); }
 
 std::uint32_t Worker::known_of(unsigned other) const {
   const unsigned self = current->number;
@@ -127,8 +127,9 @@ bool Worker::agent_is_over(unsigned agent, std::uint32_t time) const {
 
 bool Worker::is_published(unsigned writer, std::uint32_t time) const {
   const auto& times = relations_->published[writer];
-  const auto after = std::upper_bound(times.begin(), times.end(), time);
-  return after != times.end() && *after < known_of(writer);
+  const auto after = std::upper_bound(times.begin(), times.end(), time,
+                                      [](std::uint32_t value, Time other) { return value < other.value; });
+  return after != times.end() && after->value < known_of(writer);
 }
 
 bool Worker::some_thread_knows(unsigned agent, std::uint32_t time) const {
@@ -154,7 +155,7 @@ void Worker::join_readers(Readers& earlier, Readers& latest) const {
       const unsigned number = earlier.warp * 32u + lane;
       if (ordered(number, earlier.time)) {
         earlier.lanes &= ~(1u << lane);
-      } else if (relations_->handed_on[number] <= earlier.time) {
+      } else if (relations_->handed_on[number].value <= earlier.time) {
         earlier.lanes &= ~(1u << lane);
         latest.lanes |= 1u << lane;
       }

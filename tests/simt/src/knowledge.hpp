@@ -3,12 +3,18 @@
 // What is known to have been done: how barriers that not all threads of a block take part in, and copies that
 // run beside the threads, order accesses.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace simt {
+
+/// A time of the worker's clock. A type of our own also because the linker may give us functions of
+/// containers of plain numbers that were compiled for a kernel's file, which checks each access: see
+/// Worker::failing.
+struct Time {
+  std::uint32_t value = 0;
+};
 
 /// For each of a block's threads, and for each of its agents, a time before which all its deeds are known.
 /// Agents are what reads or writes shared memory on a thread's behalf while that goes on: copies and
@@ -30,17 +36,19 @@ class Knowledge {
   }
 
  private:
-  using Times = std::vector<std::uint32_t>;
+  using Times = std::vector<Time>;
   static std::uint32_t at(const Times& times, std::size_t i) noexcept {
-    return i < times.size() ? times[i] : 0;
+    return i < times.size() ? times[i].value : 0;
   }
   static void raise(Times& times, std::size_t i, std::uint32_t before) {
     if (i >= times.size()) times.resize(i + 1);
-    times[i] = std::max(times[i], before);
+    if (times[i].value < before) times[i].value = before;
   }
   static void merge(Times& times, const Times& others) {
     if (others.size() > times.size()) times.resize(others.size());
-    for (std::size_t i = 0; i < others.size(); ++i) times[i] = std::max(times[i], others[i]);
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      if (times[i].value < others[i].value) times[i].value = others[i].value;
+    }
   }
 
   Times threads_, agents_;
@@ -103,13 +111,16 @@ class ReaderLists {
 struct Relations {
   explicit Relations(unsigned threads) : known(threads), published(threads), handed_on(threads) {}
 
-  std::vector<Knowledge> known;                       // by thread
-  Knowledge known_to_all;                             // of agents, by the block's barriers
-  std::vector<std::vector<std::uint32_t>> published;  // by thread: when it called publish()
-  std::vector<std::uint32_t> handed_on;               // by thread: when it last did, except to its whole warp
-  std::uint32_t news[32] = {};      // by warp: lanes that have learnt since its last meeting
-  bool agent_news = false;          // since the block's last barrier
-  std::vector<const char*> agents;  // what they do
+  struct Agent {
+    const char* deed;
+  };
+  std::vector<Knowledge> known;              // by thread
+  Knowledge known_to_all;                    // of agents, by the block's barriers
+  std::vector<std::vector<Time>> published;  // by thread: when it called publish()
+  std::vector<Time> handed_on;               // by thread: when it last did, except to its whole warp
+  std::uint32_t news[32] = {};               // by warp: lanes that have learnt since its last meeting
+  bool agent_news = false;                   // since the block's last barrier
+  std::vector<Agent> agents;
   ReaderLists lists;
   const void* kernel = nullptr;  // the last one that needed it
 };

@@ -122,9 +122,9 @@ void PhaseBarriers::end_phase(Worker& worker, PhaseBarrier& barrier) {
   barrier.passed = barrier.arrived;
   ++barrier.ended;
   barrier.missing = barrier.arrivals;
-  for (const unsigned number : barrier.waiting) {
-    worker.learn(number, barrier.passed);
-    worker.wake(worker.thread(number));
+  for (Thread* const thread : barrier.waiting) {
+    worker.learn(thread->number, barrier.passed);
+    worker.wake(*thread);
   }
   barrier.waiting.clear();
 }
@@ -138,7 +138,7 @@ void PhaseBarriers::wait(Worker& worker, std::uintptr_t address, unsigned parity
                           Place(where));
   }
   if (barrier.ended % 2 != parity) return worker.learn(worker.current->number, barrier.passed);
-  barrier.waiting.push_back(worker.current->number);
+  barrier.waiting.push_back(worker.current);
   worker.current->slot = &barrier;
   worker.wait("mbarrier_wait", where, &PhaseBarriers::explain);
 }

@@ -23,7 +23,7 @@ struct PhaseBarrier {
   std::uint32_t set_up = 0;    // time
   std::source_location set_up_where;
   Knowledge arrived, passed;  // of those who have arrived, and at the end of the last phase
-  std::vector<unsigned> waiting;
+  std::vector<Thread*> waiting;
   std::uint32_t last_load = 0;  // time
   std::source_location last_load_where;
   unsigned last_load_by = 0;
