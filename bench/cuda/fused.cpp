@@ -6,6 +6,7 @@
 #include "deconv/ops/max_pool2d.hpp"
 #include "deconv/ops/relu.hpp"
 #include "deconv/ops/unpool2d.hpp"
+#include "deconv/ops/unpool_conv2d.hpp"
 #include "layers.hpp"
 #include "peers.hpp"
 
@@ -66,10 +67,16 @@ Ways reverse_ways(Room& room, const Operands<T>& o) {
                        unpooled();
                        theirs.run();
                      }});
-  return beside({"ours, op by op",
+  peers = beside({"ours, op by op",
+                  [=] {
+                    unpooled();
+                    conv2d_reverse_data<T, Cuda>(context, *y, *f, o.convolution, x->view());
+                  }},
+                 std::move(peers));
+  return beside({"ours",
                  [=] {
-                   unpooled();
-                   conv2d_reverse_data<T, Cuda>(context, *y, *f, o.convolution, x->view());
+                   unpool_conv2d_reverse_data<T, Cuda>(context, *z, s->view(), o.pool, OverlapRule::sum, 0.0f,
+                                                       o.between, *f, o.convolution, x->view());
                  }},
                 std::move(peers));
 }
