@@ -151,6 +151,8 @@ class BatchPasses<T, Cuda> {
 
   void record(const Shape& shape) {
     recording_.reset();
+    // What unrecorded passes keep for reuse would stand beside the recording's memory.
+    context_.workspace()->release();
     auto input = zeros<T>(context_, shape);
     const TensorView<const T, Cuda> src = input.view();
     recording_.reset(
