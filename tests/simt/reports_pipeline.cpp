@@ -20,6 +20,7 @@ enum Wrong {
   no_wait_for_empty,
   parity_of_empty,
   no_arrival_on_empty,
+  all_of_the_warp_wait,  // without meeting, where one loads
   arrival_before_reading,
   one_arrives_alone,
   nothing_announced,
@@ -45,7 +46,13 @@ __global__ void pipeline(float* out, const __grid_constant__ TensorMap map, int 
   }
   __syncthreads();
   if (threadIdx.x < 32) {
-    if (threadIdx.x > 0) return;
+    if (threadIdx.x > 0) {
+      for (int i = 0; wrong == all_of_the_warp_wait && i < panels; ++i) {
+        const unsigned parity = static_cast<unsigned>(i / Stages + 1) % 2;
+        mbarrier_wait(&empty[i % Stages], parity);  // waits beside the loader
+      }
+      return;
+    }
     for (int i = 0; i < panels; ++i) {
       const int stage = i % Stages;
       const unsigned parity = wrong == parity_of_empty ? 1u : static_cast<unsigned>(i / Stages + 1) % 2;
@@ -146,6 +153,22 @@ TEST_CASE("stages that are filled before they are empty are reported") {
   check_pipeline<2>(tensor, parity_of_empty, Mistake::race, {"loads a panel"}, "no");
   check_pipeline<2>(tensor, arrival_before_reading, Mistake::race, {"loads a panel", "adds"}, "thread");
   check_pipeline<2>(tensor, one_arrives_alone, Mistake::race, {"loads a panel", "adds"}, "thread");
+}
+
+TEST_CASE("a thread that misses a phase is told so") {
+  const Tensor tensor;
+  unsigned missed = 0;
+  for (std::uint64_t order = 0; order < 20; ++order) {
+    set_seed(order);
+    const auto report =
+        report_of(pipeline<1>, 1, 128, panel_bytes, tensor.out.get(), tensor.map(), 12, all_of_the_warp_wait);
+    if (!report) continue;  // all were lucky
+    ++missed;
+    check_report(report, Mistake::deadlock, "pipeline", this_file, line_of("waits beside the loader"));
+    CHECK_THAT(report->what(), Contains("may have missed a phase"));
+  }
+  CHECK(missed > 0);
+  set_seed(1);
 }
 
 TEST_CASE("phases that never end are reported as deadlocks that say what they lack") {

@@ -124,6 +124,7 @@ void PhaseBarriers::end_phase(Worker& worker, PhaseBarrier& barrier) {
   barrier.missing = barrier.arrivals;
   for (Thread* const thread : barrier.waiting) {
     worker.learn(thread->number, barrier.passed);
+    barrier.comes_back(thread->number);
     worker.wake(*thread);
   }
   barrier.waiting.clear();
@@ -137,7 +138,11 @@ void PhaseBarriers::wait(Worker& worker, std::uintptr_t address, unsigned parity
                           "waits for a phase of parity " + std::to_string(parity) + ": there are 0 and 1",
                           Place(where));
   }
-  if (barrier.ended % 2 != parity) return worker.learn(worker.current->number, barrier.passed);
+  if (barrier.seen.empty()) barrier.seen.resize(worker.thread_count());
+  if (barrier.ended % 2 != parity) {
+    barrier.comes_back(worker.current->number);
+    return worker.learn(worker.current->number, barrier.passed);
+  }
   barrier.waiting.push_back(worker.current);
   worker.current->slot = &barrier;
   worker.wait("mbarrier_wait", where, &PhaseBarriers::explain);
@@ -150,6 +155,11 @@ Explanation PhaseBarriers::explain(Worker& worker, const Thread& thread) {
   explanation.what = "for the end of phase " + std::to_string(barrier.ended) +
                      ", counted from 0, of the barrier at " + worker.describe(barrier.address) +
                      "; it lacks " + lack_of(barrier);
+  const PhaseBarrier::Seen& seen = barrier.seen[thread.number];
+  if (seen.missed || barrier.ended - seen.ended >= 2) {
+    explanation.what +=
+        ". The thread may have missed a phase: two or more have ended between its waits for this barrier";
+  }
   for (unsigned i = 0; i < worker.thread_count() && !explanation.missing; ++i) {
     const Thread& other = worker.thread(i);
     if (other.state != Thread::State::exited && other.slot != thread.slot) explanation.missing = &other;

@@ -24,9 +24,20 @@ struct PhaseBarrier {
   std::source_location set_up_where;
   Knowledge arrived, passed;  // of those who have arrived, and at the end of the last phase
   std::vector<Thread*> waiting;
+  // How many phases had ended when a thread last came back from waiting, and whether it may have missed one.
+  struct Seen {
+    std::uint64_t ended = 0;
+    bool missed = false;
+  };
+  std::vector<Seen> seen;       // by thread
   std::uint32_t last_load = 0;  // time
   std::source_location last_load_where;
   unsigned last_load_by = 0;
+
+  void comes_back(unsigned thread) {
+    seen[thread].missed |= ended - seen[thread].ended >= 2;
+    seen[thread].ended = ended;
+  }
 };
 
 class PhaseBarriers {
