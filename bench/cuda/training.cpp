@@ -63,7 +63,7 @@ double bytes_with_step(const Shape& src, const Shape& dst, const Shape& weights)
 }
 
 template <class T>
-void add_update(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch) {
+void add_update(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch, std::optional<Maths> maths) {
   const Shape src = layer.src.with(0, batch), dst = layer.dst.with(0, batch);
   const Conv2dParams params = layer.node.params;
   const Shape weights{dst[1], src[1] / params.groups, params.window.kernel_y, params.window.kernel_x};
@@ -77,22 +77,21 @@ void add_update(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch) {
        flops,
        {src, dst[1], params.groups, params.window},
        [=](Room& room) {
+         const auto context = room.context().with(maths.value_or(Maths::float32));
          const auto x = room.random<T>(src, Layout::nhwc), y = room.random<T>(dst, Layout::nhwc);
          const Stepped<T> there(room, weights, Layout::nhwc);
-         return Ways{{"ours",
-                      [=, &room] {
-                        conv2d_update_weights<T, Cuda>(room.context(), *x, *y, params, there.step(), {});
-                      }},
-                     {"two ops", [=, &room] {
-                        conv2d_reverse_weights<T, Cuda>(room.context(), *x, *y, params,
-                                                        there.gradient->view(), {});
-                        take_step<T, Cuda>(room.context(), *there.gradient, there.step());
-                      }}};
-       }});
+         return Ways{
+             {"ours", [=] { conv2d_update_weights<T, Cuda>(context, *x, *y, params, there.step(), {}); }},
+             {"ours, op by op", [=] {
+                conv2d_reverse_weights<T, Cuda>(context, *x, *y, params, there.gradient->view(), {});
+                take_step<T, Cuda>(context, *there.gradient, there.step());
+              }}};
+       },
+       maths});
 }
 
 template <class T>
-void add_update(Jobs& jobs, const Layer<node::Linear>& layer, Index batch) {
+void add_update(Jobs& jobs, const Layer<node::Linear>& layer, Index batch, std::optional<Maths> maths) {
   const Shape src{batch, layer.src[1]}, dst{batch, layer.dst[1]}, weights{layer.dst[1], layer.src[1]};
   const double flops = 2.0 * static_cast<double>(batch) * static_cast<double>(weights.count());
   jobs.all.push_back(
@@ -104,16 +103,16 @@ void add_update(Jobs& jobs, const Layer<node::Linear>& layer, Index batch) {
        flops,
        {src, dst[1]},
        [=](Room& room) {
+         const auto context = room.context().with(maths.value_or(Maths::float32));
          const auto x = room.random<T>(src), y = room.random<T>(dst);
          const Stepped<T> there(room, weights, Layout::nchw);
-         return Ways{
-             {"ours",
-              [=, &room] { linear_update_weights<T, Cuda>(room.context(), *x, *y, there.step(), {}); }},
-             {"two ops", [=, &room] {
-                linear_reverse_weights<T, Cuda>(room.context(), *x, *y, there.gradient->view(), {});
-                take_step<T, Cuda>(room.context(), *there.gradient, there.step());
-              }}};
-       }});
+         return Ways{{"ours", [=] { linear_update_weights<T, Cuda>(context, *x, *y, there.step(), {}); }},
+                     {"ours, op by op", [=] {
+                        linear_reverse_weights<T, Cuda>(context, *x, *y, there.gradient->view(), {});
+                        take_step<T, Cuda>(context, *there.gradient, there.step());
+                      }}};
+       },
+       maths});
 }
 
 const Family family([](Jobs& jobs) {
@@ -131,9 +130,11 @@ const Family family([](Jobs& jobs) {
       add_step<T>(jobs, layer.name, {layer.dst[1], layer.src[1]}, batch);
     });
   for (const auto& layer : convolutions(jobs.tiny))
-    jobs.each([&]<class T>(Index batch) { add_update<T>(jobs, layer, batch); });
+    jobs.each_maths(
+        [&]<class T>(Index batch, std::optional<Maths> maths) { add_update<T>(jobs, layer, batch, maths); });
   for (const auto& layer : linears(jobs.tiny))
-    jobs.each([&]<class T>(Index batch) { add_update<T>(jobs, layer, batch); });
+    jobs.each_maths(
+        [&]<class T>(Index batch, std::optional<Maths> maths) { add_update<T>(jobs, layer, batch, maths); });
 });
 
 }  // namespace
