@@ -55,44 +55,37 @@ class TapFilters {
   static constexpr bool guarded = Tile::columns % together != 0;
 
  public:
-  /// filters: the block's first filter, of which there are `left`, `pitch` elements apart, each of `taps`
-  /// taps of `chunks`.
-  __device__ TapFilters(const T* filters, int left, int taps, int chunks, Index pitch)
-      : filters_(filters),
-        at_(filters + static_cast<Index>(line()) * pitch + chunk() * chunk_of<T>),
-        step_(pitch * together),
+  /// filters: the block's first filter, of which there are `left`, `pitch` elements apart, each of taps of
+  /// `chunks`.
+  __device__ TapFilters(const T* filters, int left, int chunks, Index pitch)
+      : at_(filters + static_cast<Index>(line()) * pitch + chunk() * chunk_of<T>),
         left_(left - line()),
         rest_(chunks - chunk()),
-        tap_step_(chunks * chunk_of<T>),
-        back_((taps - 1) * chunks * chunk_of<T> - line_chunks * chunk_of<T>),
-        tap_(0),
-        taps_(taps),
         to_(panel_offset(line(), chunk())) {}
 
-  __device__ void start(unsigned char* panel) {
+  /// What does not change comes anew each time, out of the registers: the taps, the chunks of one, the
+  /// filters' pitch and any address of global memory.
+  __device__ void start(unsigned char* panel, int taps, int chunks, Index pitch, const T* anywhere) {
 #pragma unroll
     for (int pass = 0; pass < passes; ++pass) {
       if (guarded && line() + pass * together >= Tile::columns) continue;
       const bool there = pass * together < left_ && rest_ > 0;
       copy_async_or_zero<chunk_bytes>(panel + to_ + pass * together * line_bytes,
-                                      there ? at_ + pass * step_ : filters_, there);
+                                      there ? at_ + pass * together * pitch : anywhere, there);
     }
-    if (++tap_ < taps_) {
-      at_ += tap_step_;
-    } else {
-      tap_ = 0;
-      at_ -= back_;
-      rest_ -= line_chunks;
-    }
+    at_ += chunks * chunk_of<T>;
+    if (++tap_ < taps) return;
+    tap_ = 0;
+    at_ -= (taps * chunks - line_chunks) * chunk_of<T>;
+    rest_ -= line_chunks;
   }
 
  private:
   __device__ static int line() { return static_cast<int>(threadIdx.x) / line_chunks; }
   __device__ static int chunk() { return static_cast<int>(threadIdx.x) % line_chunks; }
 
-  const T *filters_, *at_;
-  Index step_;
-  int left_, rest_, tap_step_, back_, tap_, taps_, to_;
+  const T* at_;
+  int left_, rest_, to_, tap_ = 0;
 };
 
 /// Products of lines that lie anywhere in a patch with a panel of columns.
@@ -160,16 +153,18 @@ struct PatchAxis {
 /// What a block needs once in a while, in shared memory and out of its registers.
 struct BlockPatch {
   PatchAxis y, x;
+  int taps;
   Index outputs;  ///< the first of the group's maps in the image's first output
 };
 
-/// Unpools 128 bytes of maps of a patch's pixels into lines of shared memory; `signals` and `switches` begin
-/// at the first of them in the image's first output, `chunks` are there.
+/// Unpools 128 bytes of maps of a patch's pixels into lines of shared memory: part `part` of a group's maps,
+/// which are `chunks`.
 template <class T, class Tile>
-__device__ inline void unpool_lines(const UnpooledPlane<T>& plane, const T* signals,
-                                    const std::uint8_t* switches, const BlockPatch& patch, int chunks,
-                                    unsigned char* lines) {
-  // Half a chunk a thread: the sums of the product stay in registers meanwhile.
+__device__ inline void unpool_lines(const UnpooledPlane<T>& plane, const BlockPatch& patch, int part,
+                                    int chunks, unsigned char* lines) {
+  // Half a chunk a thread, and with many columns one window at a time: the sums of the product stay in
+  // registers meanwhile.
+  constexpr bool four_at_once = Tile::threads <= 128;
   constexpr int N = chunk_of<T> / 2, pieces = line_chunks * 2, together = Tile::threads / pieces;
   const int piece = static_cast<int>(threadIdx.x) % pieces;
   const int width = patch.x.extent, count = patch.y.extent * width;
@@ -178,12 +173,15 @@ __device__ inline void unpool_lines(const UnpooledPlane<T>& plane, const T* sign
   for (; line < count; line += together) {
     const int y = patch.y.first + down, x = patch.x.first + across;
     Vector<T, N> values{};
-    if (piece / 2 < chunks && static_cast<unsigned>(y) < static_cast<unsigned>(plane.g.y.extent) &&
+    if (part * line_chunks + piece / 2 < chunks &&
+        static_cast<unsigned>(y) < static_cast<unsigned>(plane.g.y.extent) &&
         static_cast<unsigned>(x) < static_cast<unsigned>(plane.g.x.extent)) {
-      const T* const from = signals + piece * N;
-      const std::uint8_t* const taps = switches + piece * N;
-      values = plane.few ? unpooled_from_four<N>(plane.g, y, x, plane.channels, plane.last, from, taps)
-                         : unpooled<N>(plane.g, y, x, plane.channels, plane.last, from, taps);
+      const Index first = patch.outputs + (part * pieces + piece) * N;
+      const T* const from = plane.signals + first;
+      const std::uint8_t* const taps = plane.switches + first;
+      values = four_at_once && plane.few
+                   ? unpooled_from_four<N>(plane.g, y, x, plane.channels, plane.last, from, taps)
+                   : unpooled<N>(plane.g, y, x, plane.channels, plane.last, from, taps);
       if (plane.rectified)
 #pragma unroll
         for (int i = 0; i < N; ++i) {
@@ -237,6 +235,7 @@ __global__ void __launch_bounds__(Tile::threads, patch_resident<Tile, Products>)
     tile.split = 0;
     patch.y = PatchAxis::over(phase_y, place_y, cut.down);
     patch.x = PatchAxis::over(phase_x, place_x, cut.across);
+    patch.taps = phase_y.taps * phase_x.taps;
     patch.outputs = image * plane.g.y.outputs * plane.g.x.outputs * plane.channels +
                     static_cast<Index>(group) * c.src.group;
   }
@@ -254,32 +253,30 @@ __global__ void __launch_bounds__(Tile::threads, patch_resident<Tile, Products>)
   });
   TapFilters<T, Tile> filters(
       c.filters + phase * c.filter_phase + group * c.filter_group + first_column * c.filter_pitch,
-      c.columns - first_column, phase_y.taps * phase_x.taps, c.src.chunks, c.filter_pitch);
-  const int parts = phase_y.taps * phase_x.taps == 0 ? 0 : (c.src.chunks + line_chunks - 1) / line_chunks;
-  int to_start = phase_y.taps * phase_x.taps * parts;
-#pragma unroll
-  for (int stage = 0; stage < Tile::stages - 1; ++stage) {
-    if (to_start-- > 0) filters.start(panels + stage * Tile::column_bytes);
+      c.columns - first_column, c.src.chunks, c.filter_pitch);
+  const int parts = patch.taps == 0 ? 0 : (c.src.chunks + line_chunks - 1) / line_chunks;
+  int to_start = patch.taps * parts;
+  const auto start = [&](int stage) {
+    if (to_start-- > 0)
+      filters.start(panels + stage * Tile::column_bytes, patch.taps, c.src.chunks, c.filter_pitch, c.filters);
     close_copy_group();
-  }
-  int here = 0, next = Tile::stages - 1;
+  };
+#pragma unroll
+  for (int stage = 0; stage < Tile::stages - 1; ++stage) start(stage);
+  int here = 0;
 #pragma unroll 1
   for (int part = 0; part < parts; ++part) {
     __syncthreads();  // the lines have been read
-    const Index maps = patch.outputs + part * line_chunks * chunk_of<T>;
-    unpool_lines<T, Tile>(plane, plane.signals + maps, plane.switches + maps, patch,
-                          c.src.chunks - part * line_chunks, lines);
+    unpool_lines<T, Tile>(plane, patch, part, c.src.chunks, lines);
 #pragma unroll 1
     for (int row = 0; row < patch.y.taps; ++row)
 #pragma unroll 1
       for (int column = 0; column < patch.x.taps; ++column) {
         wait_for_copy_groups<Tile::stages - 2>();
         __syncthreads();
-        if (to_start-- > 0) filters.start(panels + next * Tile::column_bytes);
-        close_copy_group();
+        start(here == 0 ? Tile::stages - 1 : here - 1);
         unit.multiply(lines, row * patch.y.step * patch.x.extent + column * patch.x.step,
                       panels + here * Tile::column_bytes);
-        next = here;
         here = here + 1 == Tile::stages ? 0 : here + 1;
       }
   }
