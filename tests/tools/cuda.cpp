@@ -117,6 +117,28 @@ TEST_CASE("--maths float32 says what is done without it; the others stay near") 
   CHECK_FALSE(!(error(3) <= 2e-6));
 }
 
+TEST_CASE("features keep the pictures of their hits while the next batch is on its way") {
+  const SmallWorld world;
+  std::vector<io::Image> montages;
+  for (const std::string& device : {std::string("cpu"), std::string("cuda")}) {
+    const std::string out = (world / (device + "-features")).string();
+    const Run run =
+        run_program({"features", "--model", world.model(), "--data", world.set(), "--layer", "relu1",
+                     "--maps", "0,3", "--top", "3", "--batch", "1", "--device", device, "--output", out},
+                    DECONV_EMULATED_TOOL);
+    INFO(run.err);
+    REQUIRE(run.status == 0);
+    montages.push_back(io::read_image(out + "/relu1.png"));
+  }
+  REQUIRE(montages[0].width() == montages[1].width());
+  REQUIRE(montages[0].height() == montages[1].height());
+  // Projections differ by rounding, pictures not at all.
+  Index different = 0;
+  const auto first = montages[0].pixels(), second = montages[1].pixels();
+  for (std::size_t i = 0; i < first.size(); ++i) different += std::abs(int{first[i]} - int{second[i]}) > 2;
+  CHECK(different == 0);
+}
+
 TEST_CASE("projections are written alike from the emulated device") {
   const SmallWorld world;
   std::vector<Tensor<float, Cpu>> arrays;
