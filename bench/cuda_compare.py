@@ -38,7 +38,7 @@ def numbers_of(entry):
 
 
 def best(ways, word=""):
-    """The quickest way whose name contains the word. "ours, op by op" is nobody's rival."""
+    """The quickest way whose name contains the word. Other ways of ours are nobody's rivals."""
     times = [way["median_ms"] for way in ways
              if "median_ms" in way and word in way["way"] and not way["way"].startswith("ours")]
     return min(times, default=None)
@@ -53,11 +53,15 @@ class Figures:
         self.torch = {key(entry): entry.get("ways", []) for content in torch for entry in content["figures"]}
         self.measured = [entry for entry in self.all if "median_ms" in entry]
 
-    def against(self, entry, whose, word=""):
-        """How many times as quick as cuDNN (at its best layout) or PyTorch; None where it has nothing of the kind."""
+    def against(self, entry, whose, word="", own=""):
+        """How many times as quick as cuDNN (at its best layout) or PyTorch; None where it has nothing of the kind. `own` names
+        another way of ours than the first."""
         ways = entry.get("peers", []) if whose == "library" else self.torch.get(key(entry), [])
         theirs = best(ways, word)
-        return theirs / entry["median_ms"] if theirs else None
+        ours = entry["median_ms"]
+        if own:
+            ours = next((way["median_ms"] for way in entry.get("peers", []) if way["way"] == own and "median_ms" in way), None)
+        return theirs / ours if theirs and ours else None
 
 
 def of(op, numbers=None, networks=("zfnet", "vgg16"), when=lambda entry: True):
@@ -81,10 +85,11 @@ def strided(entry):
 
 class Target:
     """A ratio that is wanted. `whose`: library (cuDNN, cuBLAS), torch, or copy for a share of the copy bandwidth; `word` is
-    part of the rival's name; without `any_batch` only the largest batch measured counts."""
+    part of the rival's name, `own` another way of ours than the first; without `any_batch` only the largest batch measured
+    counts."""
 
-    def __init__(self, what, wanted, pick, whose="library", word="", reached=geometric_mean, any_batch=False):
-        self.what, self.wanted, self.pick, self.whose, self.word = what, wanted, pick, whose, word
+    def __init__(self, what, wanted, pick, whose="library", word="", reached=geometric_mean, any_batch=False, own=""):
+        self.what, self.wanted, self.pick, self.whose, self.word, self.own = what, wanted, pick, whose, word, own
         self.reached, self.any_batch = reached, any_batch
 
 
@@ -93,6 +98,8 @@ MODES = ("bfloat16", "tf32")
 TARGETS = [
     *(Target(f"3x3 stride 1, forward and backward-data, {mode}, against cuDNN nhwc", 1.0,
              of(FORWARD_AND_DATA, mode, when=three_by_three), word="nhwc") for mode in MODES),
+    *(Target(f"the same with mma.sync alone, {mode}", 0.6, of(FORWARD_AND_DATA, mode, when=three_by_three), word="nhwc",
+             own="ours, mma.sync alone") for mode in MODES),
     *(Target(f"first layers, forward and backward-data, {mode}, against cuDNN", 1.3,
              of(FORWARD_AND_DATA, mode, ("zfnet", "alexnet", "vgg16"), first_layer)) for mode in MODES),
     *(Target(f"strided backward-data, {mode}, against cuDNN", 1.3,
@@ -127,7 +134,7 @@ def targets(figures):
         if target.whose == "copy":
             met = [e["share"] if e["bytes"] >= LARGE else e.get("copy_ms", 0) / e["median_ms"] for e in entries]
         else:
-            met = [figures.against(e, target.whose, target.word) for e in entries]
+            met = [figures.against(e, target.whose, target.word, target.own) for e in entries]
         met = [value for value in met if value]
         row = {"what": target.what, "wanted": target.wanted, "reached": None, "over": len(met), "verdict": "not measured"}
         if met:

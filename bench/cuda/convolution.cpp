@@ -11,6 +11,15 @@
 namespace deconv::bench {
 namespace {
 
+/// The tensor cores of a warp alone, on every GPU, beside what the GPU at hand would choose.
+constexpr cuda::TileChoice by_warps{-1, 0, cuda::Units::matrix};
+
+/// Whether products are on tensor cores with numbers as they come.
+template <class T>
+bool on_tensor_cores(Maths maths) {
+  return !std::same_as<T, float> || maths == Maths::tf32;
+}
+
 template <class T>
 void add_convolution(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch, std::optional<Maths> maths) {
   const Shape src = layer.src.with(0, batch), dst = layer.dst.with(0, batch);
@@ -21,8 +30,10 @@ void add_convolution(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch, 
   const double bytes = bytes_of<T>(src.count() + filters.count() + dst.count());
   const Geometry geometry{src, dst[1], params.groups, w};
   const Maths how = maths.value_or(Maths::float32);
-  const auto peers = [=](Room& room, ConvolutionPass pass, Way ours) {
-    return beside(std::move(ours), convolution_peers(room, dtype_of<T>, how, pass, src, dst[1], params));
+  const auto peers = [=](Room& room, ConvolutionPass pass, Way ours, std::function<void()> warps = {}) {
+    auto others = convolution_peers(room, dtype_of<T>, how, pass, src, dst[1], params);
+    if (warps && on_tensor_cores<T>(how)) others.push_back({"ours, mma.sync alone", std::move(warps)});
+    return beside(std::move(ours), std::move(others));
   };
   jobs.all.push_back(
       {"conv2d_forward", layer.name, batch, dtype_of<T>, bytes, flops, geometry,
@@ -31,7 +42,11 @@ void add_convolution(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch, 
          const auto x = room.random<T>(src, Layout::nhwc), f = room.random<T>(filters, Layout::nhwc),
                     bias = room.random<T>({dst[1]}), y = room.result<T>(dst, Layout::nhwc);
          return peers(room, ConvolutionPass::forward,
-                      {"ours", [=] { conv2d_forward<T, Cuda>(context, *x, *f, *bias, params, y->view()); }});
+                      {"ours", [=] { conv2d_forward<T, Cuda>(context, *x, *f, *bias, params, y->view()); }},
+                      [=] {
+                        cuda::conv2d_forward<T>(context, x->view(), f->view(), bias->data(), params,
+                                                y->view(), {}, by_warps);
+                      });
        },
        maths});
   jobs.all.push_back(
@@ -41,7 +56,11 @@ void add_convolution(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch, 
          const auto y = room.random<T>(dst, Layout::nhwc), f = room.random<T>(filters, Layout::nhwc),
                     x = room.result<T>(src, Layout::nhwc);
          return peers(room, ConvolutionPass::reverse_data,
-                      {"ours", [=] { conv2d_reverse_data<T, Cuda>(context, *y, *f, params, x->view()); }});
+                      {"ours", [=] { conv2d_reverse_data<T, Cuda>(context, *y, *f, params, x->view()); }},
+                      [=] {
+                        cuda::conv2d_reverse_data<T>(context, y->view(), f->view(), nullptr, params,
+                                                     x->view(), by_warps);
+                      });
        },
        maths});
   jobs.all.push_back(
