@@ -147,6 +147,7 @@ TEST_CASE("nine units projected in one recording have project()'s bits, run afte
         options.chunk_bytes = windows ? std::size_t{3} << 12 : std::size_t{8} << 20;
         check_projection(gpu, network, options);
       }
+  for (const Maths maths : {Maths::tf32, Maths::tf32x3}) check_projection(gpu.with(maths), network, {});
 }
 
 TEST_CASE("recorded class-activation maps have class_activation_maps()' bits, and grow to the image's size") {
