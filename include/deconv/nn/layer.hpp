@@ -79,6 +79,14 @@ struct ReversePass {
   }
 };
 
+/// The way down through a max-pooling, and through a rectifier below it by the deconvnet's rule, which the
+/// layer under both may go together with its own.
+struct Unpooling {
+  Window2d window;  ///< the pooling's, its padding placing windows of planes where such are passed
+  Shape plane;      ///< what is unpooled
+  std::optional<float> negative_slope;  ///< absent: there is no rectifier
+};
+
 /// How far an output position reaches over input positions.
 enum class Reach : std::uint8_t {
   pointwise,  ///< the same position of each input
@@ -120,6 +128,16 @@ class Layer {
     return false;
   }
   virtual void reverse(const ReversePass<T, D>& pass) const = 0;
+  /// Whether the layer takes an unpooling before its own way down in less time than all of them one by one.
+  /// The pass' diff_dst and switches are the pooling's; only shapes are looked at, and views may be empty.
+  [[nodiscard]] virtual bool takes_unpooling(const ReversePass<T, D>& /*pass*/,
+                                             const Unpooling& /*unpooling*/) const {
+    return false;
+  }
+  /// As reverse, after unpooling and rectifying; called where takes_unpooling, and without diff_parameters.
+  virtual void reverse_unpooled(const ReversePass<T, D>& /*pass*/, const Unpooling& /*unpooling*/) const {
+    raise<ArgumentError>("this layer takes no unpooling");
+  }
   [[nodiscard]] virtual ReverseReads reverse_reads(const ReverseOptions&) const {
     return {true, true, false};
   }

@@ -238,7 +238,81 @@ class ReverseRun {
     if (!working.whole && overwrites(layer, options_, rows_.front().trace->shape(step.inputs[0])))
       working = with_later_windows(working, traits.window);
     if (!working.same_as(above)) signal = moved(signal, above, working, plane);
+    if constexpr (std::same_as<D, Cuda>)
+      if (run_unpooled(i, working, signal)) return;
     run_layer(i, layer, traits, working, std::move(signal));
+  }
+
+  /// The padding that places a layer's windows of `above` over its input's region, where that is a window.
+  [[nodiscard]] static std::optional<Padding> placed(const Window2d& window, const ReverseRegion& above,
+                                                     const ReverseRegion& below) {
+    if (below.whole) return {};
+    const auto &over = above.footprint, &under = below.footprint;
+    return Padding{window.padding.top + under.y.low - window.stride_y * over.y.low,
+                   window.padding.left + under.x.low - window.stride_x * over.x.low, 0, 0};
+  }
+
+  /// Whether a tensor's signal comes from its one reader alone, goes to its maker alone, and is not asked
+  /// for.
+  [[nodiscard]] bool passes_by(std::size_t tensor) const {
+    return topology_.consumers(tensor).size() == 1 && topology_.producer(tensor) != Topology::no_producer &&
+           signals_[tensor].empty() && regions_[tensor].wanted &&
+           std::find(kept_.begin(), kept_.end(), tensor) == kept_.end();
+  }
+
+  /// Takes a max-pooling's signal down through it, the rectifier below it (by the deconvnet's rule) and the
+  /// layer below that at once, if nothing else reads or asks for what lies between and that layer takes it.
+  [[nodiscard]] bool run_unpooled(std::size_t i, const ReverseRegion& working, const Tensor<T, D>& signal) {
+    const auto& nodes = topology_.graph().nodes;
+    const auto* pooling = std::get_if<node::MaxPool2d>(&nodes[i].params);
+    const std::size_t values = topology_.steps()[i].inputs[0];
+    if (pooling == nullptr || !passes_by(values)) return false;
+    const ReverseRegion& plane = regions_[values];
+    const Window2d& window = pooling->params.window;
+    const Padding& pad = window.padding;
+    // In a window of a plane, what is put back beyond the plane would have to be cleared.
+    const bool inside = window.dilation_y == 1 && window.dilation_x == 1 &&
+                        std::max(pad.top, pad.bottom) < window.kernel_y &&
+                        std::max(pad.left, pad.right) < window.kernel_x;
+    if (!plane.whole && !inside) return false;
+
+    std::size_t below = topology_.producer(values);
+    std::optional<float> slope;
+    if (const auto* relu = std::get_if<node::Relu>(&nodes[below].params)) {
+      const std::size_t tensor = topology_.steps()[below].inputs[0];
+      if (options_.rectifier != RectifierRule::deconvnet || !passes_by(tensor) ||
+          !regions_[tensor].same_as(plane))
+        return false;
+      slope = relu->negative_slope;
+      below = topology_.producer(tensor);
+    }
+    const Layer<T, D>& layer = network_.layer(below);
+    const auto& step = topology_.steps()[below];
+    const LayerTraits traits = layer.traits();
+    if (step.inputs.size() != 1 || step.outputs.size() != 1 || has_gradients(below) ||
+        traits.reach != Reach::window || !traits.accepts_nhwc || !regions_[step.inputs[0]].wanted)
+      return false;
+    const ReverseRegion& target = regions_[step.inputs[0]];
+    if (!plane.whole && target.whole) return false;
+
+    ReversePass<T, D> pass{context_, options_, {}, {}, {}, {}, {}, {}, {}, {}, nullptr};
+    pass.diff_dst = signal.view();
+    pass.placed = placed(traits.window, plane, target);
+    const Shape shape = extents(step.inputs[0], target);
+    TensorView<T, D> diff_src(nullptr, shape, working_layout<D>(shape));
+    pass.diff_src = std::span(&diff_src, 1);
+    Unpooling unpooling{window, extents(values, plane), slope};
+    if (const auto padding = placed(window, working, plane)) unpooling.window.padding = *padding;
+    if (!layer.takes_unpooling(pass, unpooling)) return false;
+
+    Tensor<T, D> result = make(step.inputs[0]);
+    diff_src = result;
+    Switches<D> cut_switches;
+    pass.switches = forward_switches(i, working, cut_switches);
+    layer.reverse_unpooled(pass, unpooling);
+    clear_outside(step.inputs[0], result);
+    arrive(step.inputs[0], std::move(result));
+    return true;
   }
 
   void run_layer(std::size_t i, const Layer<T, D>& layer, const LayerTraits& traits,
@@ -289,13 +363,8 @@ class ReverseRun {
     pass.src = src;
     pass.diff_dst = plain(signal.view());
     pass.diff_src = diff_src;
-    const ReverseRegion& below = regions_[first_wanted(step)];
-    if (traits.reach == Reach::window && !below.whole) {
-      const auto& [y, x] = std::pair(working.footprint.y, working.footprint.x);
-      pass.placed =
-          Padding{traits.window.padding.top + below.footprint.y.low - traits.window.stride_y * y.low,
-                  traits.window.padding.left + below.footprint.x.low - traits.window.stride_x * x.low, 0, 0};
-    }
+    if (traits.reach == Reach::window)
+      pass.placed = placed(traits.window, working, regions_[first_wanted(step)]);
     if (has_gradients(i)) pass.diff_parameters = gradients_[i];
     if (!steps_.empty() && steps_[i]) pass.step = &*steps_[i];
     pass.training = training();

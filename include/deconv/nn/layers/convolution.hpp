@@ -7,6 +7,7 @@
 #include "deconv/ops/conv2d.hpp"
 #include "deconv/ops/conv2d_pool.hpp"
 #include "deconv/ops/conv2d_transpose.hpp"
+#include "deconv/ops/unpool_conv2d.hpp"
 #include "deconv/ops/update_weights.hpp"
 
 namespace deconv {
@@ -46,6 +47,17 @@ class Conv2d final : public Layer<T, D> {
                                 diff_bias);
   }
   [[nodiscard]] bool takes_step() const override { return true; }
+  [[nodiscard]] bool takes_unpooling(const ReversePass<T, D>& pass,
+                                     const Unpooling& unpooling) const override {
+    return unpool_conv2d_pays<T>(pass.context, pass.diff_dst.shape(), {unpooling.window}, unpooling.plane,
+                                 weights_.shape(), {pass.window(params_.window), params_.groups},
+                                 pass.diff_src[0].shape());
+  }
+  void reverse_unpooled(const ReversePass<T, D>& pass, const Unpooling& unpooling) const override {
+    unpool_conv2d_reverse_data<T>(pass.context, pass.diff_dst, pass.switches, {unpooling.window},
+                                  pass.options.overlap, unpooling.negative_slope, unpooling.plane, weights_,
+                                  {pass.window(params_.window), params_.groups}, pass.diff_src[0], &cache_);
+  }
   /// The forward pass over windows that bring every pixel their outputs read: without padding, whose rows and
   /// columns stand in src as zeros. dst as large as stride and reach leave it.
   void forward_unpadded(const Context<D>& context, TensorView<const T, D> src,
