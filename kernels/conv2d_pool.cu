@@ -23,8 +23,8 @@ int extent_under(const Axis& axis, int outputs) {
   return (outputs - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
 }
 
-/// The fewest patches that fit a tile's rows; of those the ones of the fewest pixels, and then the widest. No
-/// outputs in them where one window alone does not fit.
+/// The fewest patches that fit a tile's rows; of those the ones of the fewest pixels, and then the squarest,
+/// under which the convolution reads least. No outputs in them where one window alone does not fit.
 Patches choose_patches(const Geometry& g) {
   Patches best;
   for (int down = 1; down <= g.y.outputs; ++down) {
@@ -37,7 +37,7 @@ Patches choose_patches(const Geometry& g) {
       const Index count = rows * columns, known = best.rows * best.columns;
       const Index pixels = height * width, known_pixels = Index{1} * best.height * best.width;
       if (best.down == 0 || count < known || (count == known && pixels < known_pixels) ||
-          (count == known && pixels == known_pixels && across > best.across))
+          (count == known && pixels == known_pixels && height + width < best.height + best.width))
         best = {down, across, static_cast<int>(height), static_cast<int>(width), rows, columns};
     }
   }
