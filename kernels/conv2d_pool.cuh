@@ -109,7 +109,7 @@ struct PatchPlace {
 };
 
 /// Pools a patch in shared memory, N maps of one output a thread and round.
-template <int N, class T, class Tile>
+template <int N, template <int> class Leading, class T, class Tile>
 __device__ inline void pool_patch(const PooledTarget<T>& pool, const PatchPlace& place, const T* memory) {
   constexpr int vectors = Tile::columns / N;
   const int top = pool.g.y.start(place.first_p), left = pool.g.x.start(place.first_q);
@@ -120,8 +120,8 @@ __device__ inline void pool_patch(const PooledTarget<T>& pool, const PatchPlace&
     const int down = output / pool.across;
     const int p = place.first_p + down, q = place.first_q + output - down * pool.across;
     if (p >= pool.g.y.outputs || q >= pool.g.x.outputs || column >= place.columns) continue;
-    const auto leaders =
-        leaders_of_window<N>(pool.g, p, q, pool.g.x.dilation * patch_line<T, Tile>, [&](int y, int x) {
+    const auto leaders = leaders_of_window<N, Leading>(
+        pool.g, p, q, pool.g.x.dilation * patch_line<T, Tile>, [&](int y, int x) {
           return memory + ((y - top) * pool.width + x - left) * patch_line<T, Tile> + column;
         });
     const Index to = place.at + (static_cast<Index>(p) * pool.g.x.outputs + q) * place.step + column;
@@ -169,10 +169,13 @@ __global__ void __launch_bounds__(Tile::threads, Tile::resident(Products))
   T* const values = reinterpret_cast<T*>(memory);
   lay_values<T, Tile>(c.target, unit.sums, place.first_map, place.columns, values);
   __syncthreads();
+  if constexpr (sizeof(T) == 2)
+    if (pool.vectors && c.target.rectified && c.target.negative_slope == 0.0f)
+      return pool_patch<vector_width<T>, RectifiedLeaders, T, Tile>(pool, place, values);
   if (pool.vectors)
-    pool_patch<vector_width<T>, T, Tile>(pool, place, values);
+    pool_patch<vector_width<T>, Leaders, T, Tile>(pool, place, values);
   else
-    pool_patch<1, T, Tile>(pool, place, values);
+    pool_patch<1, Leaders, T, Tile>(pool, place, values);
 }
 
 }  // namespace deconv::cuda

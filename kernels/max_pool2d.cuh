@@ -24,7 +24,7 @@ namespace deconv::cuda {
 template <int N, class T, class S>
 __device__ inline void pool_window(const Geometry& g, Index inner, int p, int q, const T* plane, T* dst,
                                    S* switches, Index at) {
-  leaders_of_window<N>(g, p, q, g.x.dilation * inner, [&](int y, int x) {
+  leaders_of_window<N, Leaders>(g, p, q, g.x.dilation * inner, [&](int y, int x) {
     return plane + (static_cast<Index>(y) * g.x.extent + x) * inner;
   }).store(dst, switches, at);
 }

@@ -160,7 +160,7 @@ TEST_CASE("one kernel pools with the bits and switches of the separate ones") {
 TEST_CASE("NaN and infinities win or lose alike in one kernel and in two") {
   if (!cuda_context()) return;
   const auto check = [&]<class T>(T, Maths maths) {
-    for (const Pooled& c : {cases()[3], cases()[4]}) {
+    for (const Pooled& c : {cases()[2], cases()[3], cases()[4]}) {
       auto src = make_input<T>({c.convolution.src}, false, 61);
       src.data()[17] = static_cast<T>(std::numeric_limits<float>::quiet_NaN());
       src.data()[src.count() / 2] = static_cast<T>(std::numeric_limits<float>::infinity());
@@ -168,6 +168,25 @@ TEST_CASE("NaN and infinities win or lose alike in one kernel and in two") {
       check_bits<T>(c, maths, src, make_input<T>({c.convolution.weights()}, false, 62),
                     make_input<T>({{c.convolution.out_channels}}, false, 63));
     }
+  };
+  check(half(), Maths::float32);
+  check(bfloat16(), Maths::float32);
+  check(float(), Maths::tf32);
+}
+
+TEST_CASE("windows without a tap inside the plane pool to minus infinity and switch 0") {
+  if (!cuda_context()) return;
+  // Of two rows a window sees the one above and the one below.
+  const Pooled c{square({2, 16, 2, 9}, 24, 3, 1, 1), {2, 2, 1, 1, 3, 1, {1, 0, 1, 0}, Rounding::floor}};
+  const auto check = [&]<class T>(T, Maths maths) {
+    const auto src = make_input<T>({c.convolution.src}, false, 61),
+               weights = make_input<T>({c.convolution.weights()}, false, 62),
+               bias = make_input<T>({{c.convolution.out_channels}}, false, 63);
+    check_bits<T>(c, maths, src, weights, bias);
+    const auto met = run_pooled<T>(c, Kernels::fused, -1, maths, src, weights, bias);
+    CHECK(std::all_of(met.maxima.begin(), met.maxima.end(),
+                      [](T value) { return number(value) == -std::numeric_limits<double>::infinity(); }));
+    CHECK(std::all_of(met.taps.begin(), met.taps.end(), [](std::uint8_t tap) { return tap == 0; }));
   };
   check(half(), Maths::float32);
   check(bfloat16(), Maths::float32);
