@@ -189,6 +189,7 @@
 #include "deconv/nn/models/zfnet_small.hpp"
 #include "deconv/nn/network.hpp"
 #include "deconv/nn/parameter_gradients.hpp"
+#include "deconv/nn/pooling_chain.hpp"
 #include "deconv/nn/receptive_field.hpp"
 #include "deconv/nn/reverse.hpp"
 #include "deconv/nn/reverse_regions.hpp"

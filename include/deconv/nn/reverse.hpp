@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "deconv/nn/network.hpp"
+#include "deconv/nn/pooling_chain.hpp"
 #include "deconv/nn/reverse_regions.hpp"
 #include "deconv/ops/add.hpp"
 #include "deconv/ops/relu.hpp"
@@ -263,55 +264,31 @@ class ReverseRun {
   /// Takes a max-pooling's signal down through it, the rectifier below it (by the deconvnet's rule) and the
   /// layer below that at once, if nothing else reads or asks for what lies between and that layer takes it.
   [[nodiscard]] bool run_unpooled(std::size_t i, const ReverseRegion& working, const Tensor<T, D>& signal) {
-    const auto& nodes = topology_.graph().nodes;
-    const auto* pooling = std::get_if<node::MaxPool2d>(&nodes[i].params);
+    const auto chain = pooling_chain(network_, options_, regions_, i,
+                                     [this](std::size_t tensor) { return passes_by(tensor); });
+    if (!chain || has_gradients(chain->layer)) return false;
+    const Layer<T, D>& layer = network_.layer(chain->layer);
     const std::size_t values = topology_.steps()[i].inputs[0];
-    if (pooling == nullptr || !passes_by(values)) return false;
-    const ReverseRegion& plane = regions_[values];
-    const Window2d& window = pooling->params.window;
-    const Padding& pad = window.padding;
-    // In a window of a plane, what is put back beyond the plane would have to be cleared.
-    const bool inside = window.dilation_y == 1 && window.dilation_x == 1 &&
-                        std::max(pad.top, pad.bottom) < window.kernel_y &&
-                        std::max(pad.left, pad.right) < window.kernel_x;
-    if (!plane.whole && !inside) return false;
-
-    std::size_t below = topology_.producer(values);
-    std::optional<float> slope;
-    if (const auto* relu = std::get_if<node::Relu>(&nodes[below].params)) {
-      const std::size_t tensor = topology_.steps()[below].inputs[0];
-      if (options_.rectifier != RectifierRule::deconvnet || !passes_by(tensor) ||
-          !regions_[tensor].same_as(plane))
-        return false;
-      slope = relu->negative_slope;
-      below = topology_.producer(tensor);
-    }
-    const Layer<T, D>& layer = network_.layer(below);
-    const auto& step = topology_.steps()[below];
-    const LayerTraits traits = layer.traits();
-    if (step.inputs.size() != 1 || step.outputs.size() != 1 || has_gradients(below) ||
-        traits.reach != Reach::window || !traits.accepts_nhwc || !regions_[step.inputs[0]].wanted)
-      return false;
-    const ReverseRegion& target = regions_[step.inputs[0]];
-    if (!plane.whole && target.whole) return false;
+    const std::size_t input = topology_.steps()[chain->layer].inputs[0];
 
     ReversePass<T, D> pass{context_, options_, {}, {}, {}, {}, {}, {}, {}, {}, nullptr};
     pass.diff_dst = signal.view();
-    pass.placed = placed(traits.window, plane, target);
-    const Shape shape = extents(step.inputs[0], target);
+    pass.placed = placed(layer.traits().window, regions_[values], regions_[input]);
+    const Shape shape = signal_shape(input);
     TensorView<T, D> diff_src(nullptr, shape, working_layout<D>(shape));
     pass.diff_src = std::span(&diff_src, 1);
-    Unpooling unpooling{window, extents(values, plane), slope};
-    if (const auto padding = placed(window, working, plane)) unpooling.window.padding = *padding;
+    Unpooling unpooling{chain->window, signal_shape(values), chain->negative_slope};
+    if (const auto padding = placed(chain->window, working, regions_[values]))
+      unpooling.window.padding = *padding;
     if (!layer.takes_unpooling(pass, unpooling)) return false;
 
-    Tensor<T, D> result = make(step.inputs[0]);
+    Tensor<T, D> result = make(input);
     diff_src = result;
     Switches<D> cut_switches;
     pass.switches = forward_switches(i, working, cut_switches);
     layer.reverse_unpooled(pass, unpooling);
-    clear_outside(step.inputs[0], result);
-    arrive(step.inputs[0], std::move(result));
+    clear_outside(input, result);
+    arrive(input, std::move(result));
     return true;
   }
 
