@@ -49,8 +49,8 @@ __device__ __forceinline__ void copy_async_or_zero(void* shared, const void* glo
 #endif
 }
 
-/// Starts a copy of the first `read` (0 to 16) bytes of 16; the others of the destination become zero. Both ends
-/// are aligned to 16; `global` must be an address of global memory even where nothing is read.
+/// Starts a copy of the first `read` (0 to 16) bytes of 16; the others of the destination become zero. Both
+/// ends are aligned to 16; `global` must be an address of global memory even where nothing is read.
 __device__ __forceinline__ void copy_async_first(void* shared, const void* global, int read) {
 #ifdef __CUDACC__
   const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
