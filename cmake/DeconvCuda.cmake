@@ -34,6 +34,10 @@ else()
                                                   $<$<BOOL:${DECONV_WERROR}>:-Werror=all-warnings>)
     target_include_directories(deconv_kernels PRIVATE "${PROJECT_SOURCE_DIR}/include"
                                                       "${PROJECT_SOURCE_DIR}/kernels")
+    # Kernels of compute capability 9.0a are launched where they were compiled.
+    if("${CMAKE_CUDA_ARCHITECTURES}" MATCHES "90a")
+      target_compile_definitions(deconv_kernels PRIVATE DECONV_HAS_SM90A)
+    endif()
     add_library(deconv_cuda STATIC $<TARGET_OBJECTS:deconv_kernels>)
     add_library(deconv::cuda ALIAS deconv_cuda)
     set_target_properties(deconv_cuda PROPERTIES EXPORT_NAME cuda LINKER_LANGUAGE CXX)

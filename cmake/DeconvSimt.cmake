@@ -64,6 +64,7 @@ target_link_libraries(deconv_kernels_simt PUBLIC deconv_simt)
 target_compile_options(deconv_kernels_simt PRIVATE ${DECONV_SIMT_OPTIONS} -ffp-contract=fast -Wall -Wextra
                                                    $<$<BOOL:${DECONV_WERROR}>:-Werror>
                                                    $<$<BOOL:${DECONV_NATIVE}>:-march=native>)
+target_compile_definitions(deconv_kernels_simt PRIVATE DECONV_HAS_SM90A)
 # Whoever links it has the Cuda device.
 target_compile_definitions(deconv_kernels_simt INTERFACE DECONV_WITH_CUDA)
 

@@ -126,6 +126,17 @@ template <class T>
                                        const Conv2dParams& params, TensorView<T, Cuda> diff_src,
                                        TileChoice choice);
 
+/// Whether the GPU and the build have warpgroups' products: compute capability 9.0, and kernels for 90a.
+[[nodiscard]] bool has_warpgroup_units(int device);
+/// Whether warpgroups can compute a correlation whose largest phase has `taps`: one group, no more than 16
+/// phases, and boxes within the limits of tensor copies.
+template <class T>
+[[nodiscard]] bool fits_warpgroup(const MatrixCorrelation<T>& c, Index taps);
+/// Launches a correlation of at most `rows` places a phase on warpgroups. Throws DeviceError.
+template <class T>
+void start_warpgroup_correlation(const Context<Cuda>& context, const MatrixCorrelation<T>& c, Index rows,
+                                 Index taps, int tile);
+
 /// Where a named choice of units cannot be kept.
 [[noreturn]] inline void refuse_matrix_units(const char* pass) {
   raise<ArgumentError>("conv2d ", pass,
