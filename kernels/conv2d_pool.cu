@@ -1,8 +1,7 @@
 #include "conv2d_pool.cuh"
 
 #include "deconv/ops/cuda/conv2d_pool.hpp"
-#include "matrix_launch.cuh"
-#include "tuning/matrix.hpp"
+#include "matrix_choice.cuh"
 
 namespace deconv::cuda {
 namespace {
@@ -67,19 +66,16 @@ tuning::MatrixProduct product_of(const Context<Cuda>& context, Index rows, const
 }
 
 /// The serving tile with the least estimate, in one split.
-TileChoice choose_tile(const tuning::MatrixProduct& product, TileChoice wanted) {
-  TileChoice best{-1, 1, Units::matrix};
-  double least = 0;
+tuning::Estimate choose_tile(const tuning::MatrixProduct& product, TileChoice wanted) {
+  tuning::Estimate best{{-1, 1, Units::matrix}, 0};
   for (std::size_t i = 0; i < tuning::matrix_tiles.size(); ++i) {
     const tuning::MatrixTileShape& tile = tuning::matrix_tiles[i];
     if (!serves(tile) || (wanted.tile >= 0 && static_cast<int>(i) != wanted.tile)) continue;
     const double cycles = tuning::cycles_of(product, tile, 1);
-    if (best.tile < 0 || cycles < least) {
-      best.tile = static_cast<int>(i);
-      least = cycles;
-    }
+    if (best.choice.tile < 0 || cycles < best.cycles)
+      best = {{static_cast<int>(i), 1, Units::matrix}, cycles};
   }
-  if (best.tile < 0)
+  if (best.choice.tile < 0)
     raise<ArgumentError>("conv2d_pool: tile ", wanted.tile,
                          " of the matrix units' tuning table does not serve: it wants ", patch_rows,
                          " rows and at least 64 columns");
@@ -120,17 +116,14 @@ bool conv2d_pool_pays(const Context<Cuda>& context, const Shape& src, const Shap
   const auto fused =
       product_of<T>(context, plane[0] * patches.rows * patches.columns * patch_rows, weights, plane, params);
   // A split product is one whose tiles do not fill the GPU, and adds its sums in another order.
-  const TileChoice alone = tuning::choose(apart, {});
-  if (alone.splits != 1) return false;
+  const tuning::Estimate alone = best_estimate(context, apart, [&] { return params.groups == 1; });
+  if (alone.choice.splits != 1) return false;
   // What the pooling alone takes: a kernel's start, the plane read, its outputs and switches written.
   constexpr double bytes_a_cycle = 2000, kernel_start = 6000;
   const double pooling = kernel_start + static_cast<double>(plane.count() * Index{sizeof(T)} +
                                                             pooled.count() * Index{sizeof(T) + 1}) /
                                             bytes_a_cycle;
-  const auto cycles = [](const tuning::MatrixProduct& product, const TileChoice& choice) {
-    return tuning::cycles_of(product, tuning::matrix_tiles[static_cast<std::size_t>(choice.tile)], 1);
-  };
-  return cycles(fused, choose_tile(fused, {})) <= cycles(apart, alone) + pooling;
+  return choose_tile(fused, {}).cycles <= alone.cycles + pooling;
 }
 
 template <class T>
@@ -163,7 +156,7 @@ bool conv2d_pool_forward(const Context<Cuda>& context, TensorView<const T, Cuda>
   pool.patches_across = static_cast<unsigned>(patches.columns);
   const auto product = product_of<T>(context, plane[0] * patches.rows * patches.columns * patch_rows,
                                      weights.shape(), plane, params);
-  const int tile = choose_tile(product, choice).tile;
+  const int tile = choose_tile(product, choice).choice.tile;
   if (product.times == 3) {
     if constexpr (std::is_same_v<T, float>) start<T, 3>(context, c, pool, tile);
   } else {

@@ -1,9 +1,8 @@
 #include "matrix_correlation.cuh"
 
-#include "matrix_launch.cuh"
+#include "matrix_choice.cuh"
 #include "ordered_sums.hpp"
-#include "tuning/matrix.hpp"
-#include "tuning/warpgroup.hpp"
+#include "warpgroup_correlation.cuh"
 
 namespace deconv::cuda {
 
@@ -42,30 +41,6 @@ void start(const Context<Cuda>& context, MatrixCorrelation<T>& c, const LargestP
   }
 }
 
-/// The units, tile and splits that `wanted` leaves open. Throws ArgumentError where it cannot be kept.
-template <class T>
-TileChoice choose_units(const Context<Cuda>& context, const MatrixCorrelation<T>& c, const LargestPhase& size,
-                        const tuning::MatrixProduct& product, TileChoice wanted) {
-  if (wanted.units == Units::warpgroup) {
-    if (!has_warpgroup_units(context.device()))
-      raise<ArgumentError>(
-          "conv2d: warpgroups' products were asked for, which this GPU or this build has not");
-    if (product.times != 1 || !fits_warpgroup(c, size.taps))
-      raise<ArgumentError>(
-          "conv2d: warpgroups' products were asked for, which serve one group of channels, single products "
-          "and planes within the limits of tensor copies");
-    const TileChoice choice = tuning::choose_warpgroup(product, wanted).choice;
-    if (choice.tile < 0)
-      raise<ArgumentError>("conv2d: there is no tile ", wanted.tile, " for warpgroups in the tuning table");
-    return choice;
-  }
-  const TileChoice choice = tuning::choose(product, wanted);
-  if (choice.tile < 0)
-    raise<ArgumentError>("conv2d: there is no tile ", wanted.tile,
-                         " for the matrix units in the tuning table");
-  return choice;
-}
-
 }  // namespace
 
 template <class T>
@@ -84,7 +59,9 @@ void run_matrix_correlation(const Context<Cuda>& context, MatrixCorrelation<T> c
   product.element_bytes = sizeof(T);
   product.times = products_of<T>(context);
   product.most_splits = most_splits(c.target.count);
-  const TileChoice choice = choose_units(context, c, size, product, wanted);
+  WarpgroupCorrelation<T> groups;
+  const TileChoice choice =
+      choose_units(context, product, wanted, [&] { return map_pixels(c, size.taps, groups); });
   c.splits = static_cast<unsigned>(choice.splits);
   Tensor<float, Cuda> parts;
   if (choice.splits > 1) {
@@ -92,7 +69,7 @@ void run_matrix_correlation(const Context<Cuda>& context, MatrixCorrelation<T> c
     c.target.parts = parts.data();
   }
   if (choice.units == Units::warpgroup) {
-    start_warpgroup_correlation(context, c, size.rows, size.taps, choice.tile);
+    start_warpgroup_correlation(context, groups, c, size.rows, size.taps, choice.tile);
   } else if (product.times == 3) {
     if constexpr (std::is_same_v<T, float>) start<T, 3>(context, c, size, choice.tile);
   } else {

@@ -126,16 +126,29 @@ template <class T>
                                        const Conv2dParams& params, TensorView<T, Cuda> diff_src,
                                        TileChoice choice);
 
-/// Whether the GPU and the build have warpgroups' products: compute capability 9.0, and kernels for 90a.
-[[nodiscard]] bool has_warpgroup_units(int device);
-/// Whether warpgroups can compute a correlation whose largest phase has `taps`: one group, no more than 16
-/// phases, and boxes within the limits of tensor copies.
+/// A correlation's operands as warpgroups' tensor copies want them (warpgroup_correlation.cuh).
 template <class T>
-[[nodiscard]] bool fits_warpgroup(const MatrixCorrelation<T>& c, Index taps);
-/// Launches a correlation of at most `rows` places a phase on warpgroups. Throws DeviceError.
+struct WarpgroupCorrelation;
+/// Makes the maps of the pixels that a correlation reads, whose largest phase has `taps`; false where
+/// warpgroups do not serve: several groups, more than 16 phases, boxes beyond the limits of tensor copies.
 template <class T>
-void start_warpgroup_correlation(const Context<Cuda>& context, const MatrixCorrelation<T>& c, Index rows,
-                                 Index taps, int tile);
+[[nodiscard]] bool map_pixels(const MatrixCorrelation<T>& c, Index taps, WarpgroupCorrelation<T>& w);
+/// Launches a correlation of at most `rows` places a phase on warpgroups, after map_pixels. Throws
+/// DeviceError.
+template <class T>
+void start_warpgroup_correlation(const Context<Cuda>& context, WarpgroupCorrelation<T>& w,
+                                 const MatrixCorrelation<T>& c, Index rows, Index taps, int tile);
+
+/// The same for the gradients of 16-bit weights (warpgroup_weights.cuh).
+template <class T>
+struct WarpgroupWeightGradient;
+template <class T>
+struct MatrixWeightGradient;
+template <class T>
+[[nodiscard]] bool map_pixels(const MatrixWeightGradient<T>& g, WarpgroupWeightGradient<T>& w);
+template <class T>
+void start_warpgroup_gradient(const Context<Cuda>& context, WarpgroupWeightGradient<T>& w,
+                              const MatrixWeightGradient<T>& g, int tile);
 
 /// Where a named choice of units cannot be kept.
 [[noreturn]] inline void refuse_matrix_units(const char* pass) {

@@ -1,7 +1,7 @@
 #include "matrix_weights.cuh"
 
-#include "matrix_launch.cuh"
-#include "tuning/matrix.hpp"
+#include "matrix_choice.cuh"
+#include "warpgroup_weights.cuh"
 
 namespace deconv::cuda {
 
@@ -72,10 +72,13 @@ WeightParts<T> matrix_weight_parts(const Context<Cuda>& context, TensorView<cons
   product.times = products_of<T>(context);
   product.to_weights = true;
   product.most_splits = most_splits(count);
-  const TileChoice taken = tuning::choose(product, choice);
-  if (taken.tile < 0)
-    raise<ArgumentError>("conv2d reverse to weights: there is no tile ", choice.tile,
-                         " for the matrix units in the tuning table");
+  WarpgroupWeightGradient<T> groups;
+  const TileChoice taken = choose_units(context, product, choice, [&] {
+    if constexpr (sizeof(T) == 2)
+      return map_pixels(g, groups);
+    else
+      return false;
+  });
   g.splits = static_cast<unsigned>(taken.splits);
   // Pixels are counted in 32 bits: those of a split in diff_dst, all of them in src.
   kernel_count(g.pixels / taken.splits + 256, "a sum");
@@ -84,7 +87,9 @@ WeightParts<T> matrix_weight_parts(const Context<Cuda>& context, TensorView<cons
   g.target.parts = parts.sums.data();
   g.target.count = count;
   g.target.vectors = g.target.packed.depth == 0 && g.filter % 8 == 0;
-  if (product.times == 3) {
+  if (taken.units == Units::warpgroup) {
+    if constexpr (sizeof(T) == 2) start_warpgroup_gradient(context, groups, g, taken.tile);
+  } else if (product.times == 3) {
     if constexpr (std::is_same_v<T, float>) start<T, 3>(context, g, taken.tile);
   } else {
     start<T, 1>(context, g, taken.tile);

@@ -1,8 +1,7 @@
 #include "unpool_conv2d.cuh"
 
 #include "deconv/ops/cuda/unpool_conv2d.hpp"
-#include "matrix_launch.cuh"
-#include "tuning/matrix.hpp"
+#include "matrix_choice.cuh"
 
 namespace deconv::cuda {
 namespace {
@@ -89,27 +88,20 @@ tuning::MatrixProduct product_of(const Context<Cuda>& context, const MatrixCorre
 }
 
 /// The serving tile with the least estimate, in one split.
-TileChoice choose_tile(const tuning::MatrixProduct& product, TileChoice wanted) {
-  TileChoice best{-1, 1, Units::matrix};
-  double least = 0;
+tuning::Estimate choose_tile(const tuning::MatrixProduct& product, TileChoice wanted) {
+  tuning::Estimate best{{-1, 1, Units::matrix}, 0};
   for (std::size_t i = 0; i < tuning::matrix_tiles.size(); ++i) {
     const tuning::MatrixTileShape& tile = tuning::matrix_tiles[i];
     if (!serves(tile) || (wanted.tile >= 0 && static_cast<int>(i) != wanted.tile)) continue;
     const double cycles = tuning::cycles_of(product, tile, 1);
-    if (best.tile >= 0 && cycles >= least) continue;
-    best.tile = static_cast<int>(i);
-    least = cycles;
+    if (best.choice.tile < 0 || cycles < best.cycles)
+      best = {{static_cast<int>(i), 1, Units::matrix}, cycles};
   }
-  if (best.tile < 0)
+  if (best.choice.tile < 0)
     raise<ArgumentError>("unpool_conv2d: tile ", wanted.tile,
                          " of the matrix units' tuning table does not serve: it wants ", patch_rows,
                          " rows and less than 128 columns");
   return best;
-}
-
-double cycles_of(const tuning::MatrixProduct& product, const TileChoice& choice) {
-  return tuning::cycles_of(product, tuning::matrix_tiles[static_cast<std::size_t>(choice.tile)],
-                           choice.splits);
 }
 
 template <class T, int Products, int Entry = 0>
@@ -147,7 +139,7 @@ bool unpool_conv2d_pays(const Context<Cuda>& context, const Shape& diff_dst, con
   const auto apart = product_of(context, c, c.images * most.rows * most.columns, maps);
   const Index patches = c.images * cut.patches_down * cut.patches_across;
   const auto fused = product_of(context, c, patches * patch_rows, maps);
-  const TileChoice tile = choose_tile(fused, {});
+  const tuning::Estimate tile = choose_tile(fused, {});
   // What the separate kernels take besides: two starts, the plane written by the unpooling, read and written
   // by the rectifier and read by the convolution.
   constexpr double bytes_a_cycle = 2000, kernel_start = 6000;
@@ -157,13 +149,14 @@ bool unpool_conv2d_pays(const Context<Cuda>& context, const Shape& diff_dst, con
           bytes_a_cycle;
   // What unpooling costs here: some 40 instructions a chunk and five an element and window over it, on 132
   // multiprocessors that issue 128 a cycle; half of it beside other blocks' products.
-  const auto& shape = tuning::matrix_tiles[static_cast<std::size_t>(tile.tile)];
+  const auto& shape = tuning::matrix_tiles[static_cast<std::size_t>(tile.choice.tile)];
   const Index blocks = patches * parts_of<Index>(c.columns, shape.columns) * c.groups * Index{c.phases};
   const double windows =
       static_cast<double>(window.taps()) / static_cast<double>(window.stride_y * window.stride_x);
   const double chunks = static_cast<double>(blocks * cut.lines * (maps / chunk_of<T>));
   const double unpooling = chunks * (40 + 5 * windows * chunk_of<T>) / (132 * 128) / 2;
-  return cycles_of(fused, tile) + unpooling <= cycles_of(apart, tuning::choose(apart, {})) + moving;
+  const tuning::Estimate alone = best_estimate(context, apart, [&] { return params.groups == 1; });
+  return tile.cycles + unpooling <= alone.cycles + moving;
 }
 
 template <class T>
@@ -196,7 +189,7 @@ bool unpool_conv2d_reverse_data(const Context<Cuda>& context, TensorView<const T
   const auto product =
       product_of(context, c, c.images * cut.patches_down * cut.patches_across * patch_rows, maps);
   kernel_count(product.depth, "a sum");
-  const int tile = choose_tile(product, choice).tile;
+  const int tile = choose_tile(product, choice).choice.tile;
   if (product.times == 3) {
     if constexpr (std::is_same_v<T, float>) start<T, 3>(context, c, unpooled, cut, tile);
   } else {

@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <optional>
 
 #include "common/bulk_copy.cuh"
 #include "common/launch.cuh"
@@ -206,6 +207,31 @@ static_assert(sizeof(TensorMap) == sizeof(CUtensorMap) && alignof(TensorMap) >= 
   return map;
 }
 
+namespace map_driver {
+
+/// Asks the driver for a map, of a shape without obstacles.
+[[nodiscard]] inline CUresult encode(const Im2colShape& shape, TensorMap& map) {
+  static const auto ask = map_driver::entry<decltype(&cuTensorMapEncodeIm2col)>("cuTensorMapEncodeIm2col");
+  const cuuint64_t extents[4] = {shape.channels, shape.width, shape.height, shape.images};
+  const cuuint64_t strides[3] = {shape.pixel_stride, shape.row_stride, shape.image_stride};
+  const int lower[2] = {shape.lower_w, shape.lower_h}, upper[2] = {shape.upper_w, shape.upper_h};
+  const cuuint32_t steps[4] = {1, shape.step_w, shape.step_h, 1};
+  return ask(reinterpret_cast<CUtensorMap*>(&map), map_driver::type_of(shape.element), 4,
+             const_cast<void*>(shape.base), extents, strides, lower, upper, shape.channels_per_pixel,
+             shape.pixels, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, map_driver::swizzle_of(shape.swizzle),
+             CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+}
+
+}  // namespace map_driver
+
+/// As make_im2col_map, and empty where the shape breaks a limit or the driver refuses it: what is documented
+/// of pixels that overlap is not enough to know beforehand.
+[[nodiscard]] inline std::optional<TensorMap> find_im2col_map(const Im2colShape& shape) {
+  TensorMap map{};
+  if (!fits_im2col(shape) || map_driver::encode(shape, map) != CUDA_SUCCESS) return {};
+  return map;
+}
+
 /// A map of columns of pixels, for bulk_load_im2col; zeros stand for what lies outside. Throws DeviceError
 /// where the shape breaks a limit or the driver refuses it.
 [[nodiscard]] inline TensorMap make_im2col_map(const Im2colShape& shape) {
@@ -220,17 +246,8 @@ static_assert(sizeof(TensorMap) == sizeof(CUtensorMap) && alignof(TensorMap) >= 
                        span_of(shape.swizzle), " at ", shape.base, ": ", why...);
   };
   if (const char* wanted = obstacle_to(shape)) refuse("wanted ", wanted);
-  static const auto encode = map_driver::entry<decltype(&cuTensorMapEncodeIm2col)>("cuTensorMapEncodeIm2col");
-  const cuuint64_t extents[4] = {shape.channels, shape.width, shape.height, shape.images};
-  const cuuint64_t strides[3] = {shape.pixel_stride, shape.row_stride, shape.image_stride};
-  const int lower[2] = {shape.lower_w, shape.lower_h}, upper[2] = {shape.upper_w, shape.upper_h};
-  const cuuint32_t steps[4] = {1, shape.step_w, shape.step_h, 1};
   TensorMap map{};
-  const CUresult result =
-      encode(reinterpret_cast<CUtensorMap*>(&map), map_driver::type_of(shape.element), 4,
-             const_cast<void*>(shape.base), extents, strides, lower, upper, shape.channels_per_pixel,
-             shape.pixels, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, map_driver::swizzle_of(shape.swizzle),
-             CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result = map_driver::encode(shape, map);
   if (result != CUDA_SUCCESS) refuse("the driver refuses it with error ", static_cast<int>(result));
   return map;
 }

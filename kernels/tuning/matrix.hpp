@@ -59,29 +59,37 @@ struct MatrixProduct {
   return static_cast<double>(fullest) * block / busy + sums;
 }
 
-/// The tile and split with the least estimate; what `wanted` fixes is kept. Tile -1: there is none such.
-[[nodiscard]] constexpr TileChoice choose(const MatrixProduct& p, TileChoice wanted) {
+/// A choice, and the cycles that it is estimated to take. Tile -1: there is none such.
+struct Estimate {
+  TileChoice choice;
+  double cycles = 0;
+};
+
+/// The tile of a table and the split with the least estimate; what `wanted` fixes is kept.
+template <class Tiles>
+[[nodiscard]] constexpr Estimate least_estimate(const MatrixProduct& p, const Tiles& tiles, Units units,
+                                                TileChoice wanted) {
   constexpr std::array<int, 14> splits{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128};
-  TileChoice best{-1, 1, Units::matrix};
-  double least = 0;
-  for (std::size_t i = 0; i < matrix_tiles.size(); ++i) {
-    const MatrixTileShape& tile = matrix_tiles[i];
+  Estimate best{{-1, 1, units}, 0};
+  for (std::size_t i = 0; i < tiles.size(); ++i) {
     if (wanted.tile >= 0 && static_cast<int>(i) != wanted.tile) continue;
-    if (!(p.to_weights ? tile.reverse_weights : tile.correlation)) continue;
+    if (!(p.to_weights ? tiles[i].reverse_weights : tiles[i].correlation)) continue;
     for (const int split : splits) {
       const int taken = wanted.splits > 0 ? wanted.splits : split;
       if (wanted.splits <= 0 && split > 1 &&
           (split > p.most_splits || split * (128 / p.element_bytes) > p.depth))
         break;
-      const double cycles = cycles_of(p, tile, taken);
-      if (best.tile < 0 || cycles < least) {
-        best = {static_cast<int>(i), taken, Units::matrix};
-        least = cycles;
-      }
+      const double cycles = cycles_of(p, tiles[i], taken);
+      if (best.choice.tile < 0 || cycles < best.cycles) best = {{static_cast<int>(i), taken, units}, cycles};
       if (wanted.splits > 0) break;
     }
   }
   return best;
+}
+
+/// On the matrix units, a warp at a time.
+[[nodiscard]] constexpr Estimate choose_matrix(const MatrixProduct& p, TileChoice wanted) {
+  return least_estimate(p, matrix_tiles, Units::matrix, wanted);
 }
 
 }  // namespace deconv::cuda::tuning

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <algorithm>
 #include <array>
-#include <cstddef>
 
 #include "deconv/core/shape.hpp"
 #include "deconv/ops/cuda/conv2d.hpp"
@@ -17,11 +15,16 @@ namespace deconv::cuda::tuning {
 /// reads (docs/kernels/warpgroup.md); it only ranks tiles.
 struct WarpgroupTileShape {
   int columns, stages, percent;
+  bool correlation, reverse_weights;  ///< passes that it is compiled for
 };
 
 inline constexpr int warpgroup_rows = 128;
 inline constexpr std::array<WarpgroupTileShape, 5> warpgroup_tiles{{
-    {256, 4, 92}, {128, 6, 80}, {96, 6, 72}, {64, 6, 60}, {16, 6, 20},  // merged pixels of three channels
+    {256, 4, 92, true, true},
+    {128, 6, 80, true, true},
+    {96, 6, 72, true, false},  // 96 maps
+    {64, 6, 60, true, true},
+    {16, 6, 20, true, false},  // merged pixels of three channels
 }};
 
 /// Cycles that a product takes, estimated: one block on each multiprocessor takes tile after tile.
@@ -39,30 +42,9 @@ inline constexpr std::array<WarpgroupTileShape, 5> warpgroup_tiles{{
   return static_cast<double>(parts(tiles, processors)) * one + sums;
 }
 
-/// A choice and what it is estimated to take.
-struct WarpgroupChoice {
-  TileChoice choice{-1, 1, Units::warpgroup};
-  double cycles = 0;
-};
-
-/// The tile and split with the least estimate; what `wanted` fixes is kept. Tile -1: there is none such.
-[[nodiscard]] constexpr WarpgroupChoice choose_warpgroup(const MatrixProduct& p, TileChoice wanted) {
-  constexpr std::array<int, 12> splits{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
-  WarpgroupChoice best;
-  for (std::size_t i = 0; i < warpgroup_tiles.size(); ++i) {
-    if (wanted.tile >= 0 && static_cast<int>(i) != wanted.tile) continue;
-    for (const int split : splits) {
-      const int taken = wanted.splits > 0 ? wanted.splits : split;
-      if (wanted.splits <= 0 && split > 1 &&
-          (split > p.most_splits || split * (128 / p.element_bytes) > p.depth))
-        break;
-      const double cycles = cycles_of(p, warpgroup_tiles[i], taken);
-      if (best.choice.tile < 0 || cycles < best.cycles)
-        best = {{static_cast<int>(i), taken, Units::warpgroup}, cycles};
-      if (wanted.splits > 0) break;
-    }
-  }
-  return best;
+/// On warpgroups.
+[[nodiscard]] constexpr Estimate choose_warpgroup(const MatrixProduct& p, TileChoice wanted) {
+  return least_estimate(p, warpgroup_tiles, Units::warpgroup, wanted);
 }
 
 }  // namespace deconv::cuda::tuning

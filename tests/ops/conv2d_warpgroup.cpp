@@ -35,7 +35,10 @@ int check_tiles(Direction direction, Maths maths) {
     const auto [first, second, wanted] = operands_of(c, direction);
     const auto expected = expected_of(c, direction);
     const auto a = make_input<T>({first}, true, 61), b = make_input<T>({second}, true, 62);
-    for (std::size_t tile = 0; tile < cuda::tuning::warpgroup_tiles.size(); ++tile)
+    const bool to_weights = direction == Direction::reverse_weights;
+    for (std::size_t tile = 0; tile < cuda::tuning::warpgroup_tiles.size(); ++tile) {
+      const auto& entry = cuda::tuning::warpgroup_tiles[tile];
+      if (!(to_weights ? entry.reverse_weights : entry.correlation)) continue;
       for (const int splits : {1, 3}) {
         INFO(c.name("on warpgroups") << ", direction " << static_cast<int>(direction) << ", tile " << tile
                                      << " in " << splits << " splits, " << name_of(dtype_of<T>));
@@ -44,6 +47,7 @@ int check_tiles(Direction direction, Maths maths) {
         CHECK(different(met, expected) == 0);
         ++checked;
       }
+    }
     CHECK(share_of_nonzero(expected) > 0.2);
   }
   return checked;
@@ -61,6 +65,12 @@ TEST_CASE("every tile of the warpgroups computes convolutions back to the data")
   CHECK(check_tiles<float>(Direction::reverse_data, Maths::tf32) == 9 * 5 * 2);
   CHECK(check_tiles<half>(Direction::reverse_data, Maths::float32) == 9 * 5 * 2);
   CHECK(check_tiles<bfloat16>(Direction::reverse_data, Maths::float32) == 9 * 5 * 2);
+}
+
+TEST_CASE("every tile of the warpgroups computes gradients of weights") {
+  if (!cuda_context()) return;
+  CHECK(check_tiles<half>(Direction::reverse_weights, Maths::float32) == 9 * 3 * 2);
+  CHECK(check_tiles<bfloat16>(Direction::reverse_weights, Maths::float32) == 9 * 3 * 2);
 }
 
 TEST_CASE("warpgroups' products round floats to TF32") {
@@ -88,6 +98,12 @@ TEST_CASE("warpgroups asked for by name are refused where they do not serve") {
   refused(plain, Maths::tf32, 99);                                              // no such tile
   refused({{1, 8, 5, 5}, 8, {Window2d::square(3, 1, 1), 2}}, Maths::tf32, -1);  // groups
   refused(square({1, 8, 5, 40}, 8, 5, 9, 0), Maths::tf32, -1);  // steps that tensor copies do not take
+  // Gradients of weights in 32 bits, whose operands lie across.
+  const auto [first, second, wanted] = operands_of(plain, Direction::reverse_weights);
+  const auto a = make_input<float>({first}, true, 1), b = make_input<float>({second}, true, 2);
+  CHECK_THROWS_AS(run_tile<float>(plain, Direction::reverse_weights, {-1, 1, cuda::Units::warpgroup}, a, b,
+                                  wanted, Maths::tf32),
+                  ArgumentError);
 }
 
 }  // namespace
