@@ -42,6 +42,9 @@ struct TiledShape {
   std::uint64_t extents[4] = {};   ///< in elements, 1 to 2^32
   std::uint64_t strides[3] = {};   ///< of the axes 1, 2, 3 in bytes: multiples of 16, below 2^40
   unsigned box[4] = {1, 1, 1, 1};  ///< in elements, 1 to 256; a row of it has a multiple of 16 bytes
+  /// From one element of an axis to the next that is loaded, 1 to 8, of axis 0 always 1: a box of N * step
+  /// elements brings N. Not for stores.
+  unsigned steps[4] = {1, 1, 1, 1};
   Swizzle swizzle = Swizzle::none;
 };
 
@@ -97,6 +100,8 @@ inline constexpr std::uint64_t largest_extent = std::uint64_t{1} << 32, stride_e
     if (shape.box[axis] < 1 || shape.box[axis] > 256) return "box extents of 1 to 256";
     if (axis > 0 && !map_limits::stride(shape.strides[axis - 1]))
       return "strides that are multiples of 16 bytes below 2^40";
+    if (shape.steps[axis] < 1 || shape.steps[axis] > (axis == 0 ? 1 : 8))
+      return "steps of 1 to 8, of 1 along axis 0";
   }
   if (!map_limits::row(shape.box[0], shape.element, shape.swizzle))
     return "a box whose rows are multiples of 16 bytes, and as wide as the swizzle's span";
@@ -177,6 +182,35 @@ static_assert(sizeof(TensorMap) == sizeof(CUtensorMap) && alignof(TensorMap) >= 
 
 }  // namespace map_driver
 
+namespace map_driver {
+
+/// Asks the driver for a map, of a shape without obstacles.
+[[nodiscard]] inline CUresult encode(const TiledShape& shape, TensorMap& map) {
+  static const auto ask = entry<decltype(&cuTensorMapEncodeTiled)>("cuTensorMapEncodeTiled");
+  cuuint64_t extents[4], strides[3];
+  cuuint32_t box[4], steps[4];
+  for (unsigned axis = 0; axis < 4; ++axis) {
+    extents[axis] = shape.extents[axis];
+    box[axis] = shape.box[axis];
+    steps[axis] = shape.steps[axis];
+    if (axis > 0) strides[axis - 1] = shape.strides[axis - 1];
+  }
+  return ask(reinterpret_cast<CUtensorMap*>(&map), type_of(shape.element), shape.rank,
+             const_cast<void*>(shape.base), extents, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+             swizzle_of(shape.swizzle), CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
+             CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+}
+
+}  // namespace map_driver
+
+/// As make_tiled_map, and empty where the shape breaks a limit or the driver refuses it: what is documented
+/// of elements that overlap is not enough to know beforehand.
+[[nodiscard]] inline std::optional<TensorMap> find_tiled_map(const TiledShape& shape) {
+  TensorMap map{};
+  if (!fits_tiled(shape) || map_driver::encode(shape, map) != CUDA_SUCCESS) return {};
+  return map;
+}
+
 /// A map of boxes of a tensor, for bulk_load and bulk_store; zeros stand for what lies outside. Throws
 /// DeviceError where the shape breaks a limit or the driver refuses it.
 [[nodiscard]] inline TensorMap make_tiled_map(const TiledShape& shape) {
@@ -184,25 +218,14 @@ static_assert(sizeof(TensorMap) == sizeof(CUtensorMap) && alignof(TensorMap) >= 
     raise<DeviceError>("a tensor map of rank ", shape.rank, ", extents ", shape.extents[0], " x ",
                        shape.extents[1], " x ", shape.extents[2], " x ", shape.extents[3], ", strides ",
                        shape.strides[0], ", ", shape.strides[1], ", ", shape.strides[2], " bytes, box ",
-                       shape.box[0], " x ", shape.box[1], " x ", shape.box[2], " x ", shape.box[3], " of ",
-                       bytes_of(shape.element), " bytes, swizzled over ", span_of(shape.swizzle), " at ",
-                       shape.base, ": ", why...);
+                       shape.box[0], " x ", shape.box[1], " x ", shape.box[2], " x ", shape.box[3],
+                       " in steps of ", shape.steps[0], ", ", shape.steps[1], ", ", shape.steps[2], ", ",
+                       shape.steps[3], " of ", bytes_of(shape.element), " bytes, swizzled over ",
+                       span_of(shape.swizzle), " at ", shape.base, ": ", why...);
   };
   if (const char* wanted = obstacle_to(shape)) refuse("wanted ", wanted);
-  static const auto encode = map_driver::entry<decltype(&cuTensorMapEncodeTiled)>("cuTensorMapEncodeTiled");
-  cuuint64_t extents[4], strides[3];
-  cuuint32_t box[4];
-  const cuuint32_t steps[4] = {1, 1, 1, 1};
-  for (unsigned axis = 0; axis < 4; ++axis) {
-    extents[axis] = shape.extents[axis];
-    box[axis] = shape.box[axis];
-    if (axis > 0) strides[axis - 1] = shape.strides[axis - 1];
-  }
   TensorMap map{};
-  const CUresult result = encode(reinterpret_cast<CUtensorMap*>(&map), map_driver::type_of(shape.element),
-                                 shape.rank, const_cast<void*>(shape.base), extents, strides, box, steps,
-                                 CU_TENSOR_MAP_INTERLEAVE_NONE, map_driver::swizzle_of(shape.swizzle),
-                                 CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result = map_driver::encode(shape, map);
   if (result != CUDA_SUCCESS) refuse("the driver refuses it with error ", static_cast<int>(result));
   return map;
 }

@@ -102,11 +102,18 @@ TiledShape shape_of(const NumberedTensor& tensor, const void* base, std::vector<
   return shape;
 }
 
+/// `box` counts what is loaded, `steps` elements apart.
 template <int Rank>
 void check_box(const NumberedTensor& tensor, std::vector<unsigned> box, Swizzle swizzle,
-               const std::vector<std::vector<int>>& corners) {
+               const std::vector<std::vector<int>>& corners,
+               const std::vector<unsigned>& steps = {1, 1, 1, 1}) {
   Array<std::uint8_t> memory(tensor.bytes);
-  const TensorMap map = make_tiled_map(shape_of(tensor, memory, box, swizzle));
+  TiledShape shape = shape_of(tensor, memory, box, swizzle);
+  for (std::size_t axis = 0; axis < box.size(); ++axis) {
+    shape.steps[axis] = steps[axis];
+    shape.box[axis] *= steps[axis];
+  }
+  const TensorMap map = make_tiled_map(shape);
   const unsigned width = bytes_of(tensor.element);
   std::size_t rows = 1;
   for (std::size_t axis = 1; axis < box.size(); ++axis) rows *= box[axis];
@@ -124,7 +131,7 @@ void check_box(const NumberedTensor& tensor, std::vector<unsigned> box, Swizzle 
       std::vector<std::int64_t> place(corner.begin(), corner.end());
       std::size_t rest = row;
       for (std::size_t axis = 1; axis < box.size(); rest /= box[axis++])
-        place[axis] += static_cast<std::int64_t>(rest % box[axis]);
+        place[axis] += static_cast<std::int64_t>(rest % box[axis] * steps[axis]);
       for (std::size_t x = 0; x < box[0]; ++x) {
         place[0] = corner[0] + static_cast<std::int64_t>(x);
         const std::size_t byte = place_in_box(swizzle, box[0] * width, row, x * width);
@@ -250,6 +257,21 @@ TEST_CASE("boxes of a tensor come with zeros outside it, in every swizzle") {
   }
   check_box<2>(NumberedTensor(MapElement::float32, {300, 300}, 0), {256, 64}, Swizzle::none, {{20, 250}});
   check_box<2>(NumberedTensor(MapElement::half, {70, 300}, 0), {64, 256}, Swizzle::span128, {{3, 100}});
+}
+
+TEST_CASE("boxes in steps bring what lies at the steps") {
+  if (!has_bulk_copies()) return;
+  for (const Swizzle swizzle : swizzles) {
+    for (const MapElement element : {MapElement::float32, MapElement::half}) {
+      const unsigned row = row_elements(swizzle, element, 24);
+      check_box<3>(NumberedTensor(element, {37, 19, 16}, 16), {row, 5, 3}, swizzle,
+                   {{0, 0, 0}, {4, -3, 1}, {-3, 6, -5}, {30, 17, 11}}, {1, 2, 4});
+      check_box<4>(NumberedTensor(element, {35, 23, 25, 3}, 48), {row, 11, 7, 1}, swizzle,
+                   {{0, 0, 0, 0}, {1, -1, -1, 2}, {-2, 3, 22, 1}, {32, -40, 4, 2}}, {1, 2, 3, 1});
+    }
+  }
+  check_box<4>(NumberedTensor(MapElement::bfloat16, {64, 30, 40, 2}, 0), {64, 3, 5, 1}, Swizzle::span128,
+               {{0, 1, -8, 1}}, {1, 8, 8, 1});
 }
 
 TEST_CASE("columns of pixels walk over rows and images as a convolution does") {

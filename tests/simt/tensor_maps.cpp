@@ -58,12 +58,12 @@ Im2colShape right_pixels() {
 // What the driver says of the shape, whatever we think of it.
 CUresult driver_on(const TiledShape& shape) {
   alignas(128) CUtensorMap map;
-  const cuuint32_t steps[5] = {1, 1, 1, 1, 1};
   cuuint64_t extents[5] = {}, strides[5] = {};
-  cuuint32_t box[5] = {};
+  cuuint32_t box[5] = {}, steps[5] = {1, 1, 1, 1, 1};
   for (unsigned i = 0; i < 4; ++i) {
     extents[i] = shape.extents[i];
     box[i] = shape.box[i];
+    steps[i] = shape.steps[i];
     if (i < 3) strides[i] = shape.strides[i];
   }
   return cuTensorMapEncodeTiled(&map, map_driver::type_of(shape.element), shape.rank,
@@ -90,6 +90,7 @@ void check_refused(const TiledShape& shape, const char* wanted, bool by_driver =
   CHECK_FALSE(fits_tiled(shape));
   CHECK_THROWS_AS(make_tiled_map(shape), DeviceError);
   CHECK_THROWS_WITH(make_tiled_map(shape), Contains(std::string("wanted ") + wanted));
+  CHECK_FALSE(find_tiled_map(shape));
   if (by_driver) CHECK(driver_on(shape) == CUDA_ERROR_INVALID_VALUE);
 }
 void check_refused(const Im2colShape& shape, const char* wanted, bool by_driver = true) {
@@ -113,6 +114,7 @@ TEST_CASE("maps of boxes keep to the driver's limits") {
   CHECK(fits_tiled(right));
   CHECK(driver_on(right) == CUDA_SUCCESS);
   CHECK_NOTHROW(make_tiled_map(right));
+  CHECK(find_tiled_map(right));
   const auto with = [&](auto change) { return changed(right, change); };
   const auto fits = [&](auto change) {
     const TiledShape shape = with(change);
@@ -124,6 +126,8 @@ TEST_CASE("maps of boxes keep to the driver's limits") {
   CHECK(fits([](TiledShape& s) { s.swizzle = Swizzle::none, s.box[0] = 256; }));
   CHECK(fits([](TiledShape& s) { s.swizzle = Swizzle::span32, s.box[0] = 8; }));
   CHECK(fits([](TiledShape& s) { s.element = MapElement::bfloat16, s.box[0] = 64; }));
+  CHECK(fits([](TiledShape& s) { s.steps[1] = 8, s.steps[2] = 3; }));
+  CHECK(fits([](TiledShape& s) { s.steps[3] = 9; }));  // past its rank
 
   check_refused(with([](TiledShape& s) { s.rank = 5; }), "a rank of 2 to 4", false);
   check_refused(with([](TiledShape& s) { s.rank = 0; }), "a rank of 2 to 4");
@@ -136,6 +140,9 @@ TEST_CASE("maps of boxes keep to the driver's limits") {
   check_refused(with([](TiledShape& s) { s.strides[1] = 0; }), "strides", false);
   check_refused(with([](TiledShape& s) { s.box[2] = 257; }), "box extents");
   check_refused(with([](TiledShape& s) { s.box[1] = 0; }), "box extents");
+  check_refused(with([](TiledShape& s) { s.steps[1] = 9; }), "steps");
+  check_refused(with([](TiledShape& s) { s.steps[2] = 0; }), "steps");
+  check_refused(with([](TiledShape& s) { s.steps[0] = 2; }), "steps", false);
   check_refused(with([](TiledShape& s) { s.box[0] = 36; }), "a box whose rows");
   check_refused(with([](TiledShape& s) { s.swizzle = Swizzle::span64; }), "a box whose rows");
   check_refused(with([](TiledShape& s) { s.swizzle = Swizzle::none, s.box[0] = 30; }), "a box whose rows");
