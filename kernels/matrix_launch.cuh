@@ -102,10 +102,15 @@ template <class T>
                                   const Conv2dParams& params, TensorView<T, Cuda> dst,
                                   std::optional<float> negative_slope, TileChoice choice);
 
+/// The blocks of pixels that are merged into places where there are few channels: those with the fewest taps,
+/// or those that take the least time by the tuning table.
+enum class MergedBlocks { smallest, fastest };
+
 /// A pass back to the data, of which shapes alone are known: its places, phases and target.
 template <class T>
 [[nodiscard]] MatrixCorrelation<T> reverse_geometry(const Shape& diff_dst, const T* bias,
-                                                    const Conv2dParams& params, TensorView<T, Cuda> diff_src);
+                                                    const Conv2dParams& params, TensorView<T, Cuda> diff_src,
+                                                    MergedBlocks blocks);
 
 /// A pass back to the data, ready to be launched.
 template <class T>
@@ -117,7 +122,7 @@ struct ReverseCorrelation {
 template <class T>
 [[nodiscard]] std::optional<ReverseCorrelation<T>> reverse_correlation(
     const Context<Cuda>& context, TensorView<const T, Cuda> diff_dst, TensorView<const T, Cuda> weights,
-    const T* bias, const Conv2dParams& params, TensorView<T, Cuda> diff_src);
+    const T* bias, const Conv2dParams& params, TensorView<T, Cuda> diff_src, MergedBlocks blocks);
 
 /// The pass back to the data on tensor cores, where `bias` is of diff_src's channels.
 template <class T>

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "matrix_launch.cuh"
+#include "tuning/matrix.hpp"
 
 namespace deconv::cuda {
 
@@ -166,17 +167,6 @@ bool matrix_forward(const Context<Cuda>& context, TensorView<const T, Cuda> src,
 
 namespace {
 
-/// The side of the blocks of pixels that are merged into one place, or 0: where there are so few channels
-/// that they leave most of a tile's columns empty. A block takes every tap that reaches any of its pixels.
-inline int merged_side(const CorrelationAxis& y, const CorrelationAxis& x, Index channels, int groups) {
-  constexpr Index enough = 12, most = 128;
-  if (groups != 1 || y.stride != x.stride || y.dilation != 1 || x.dilation != 1 || channels >= enough)
-    return 0;
-  int side = y.stride;
-  while (channels * side * side < enough) side += y.stride;
-  return channels * side * side <= most ? side : 0;
-}
-
 /// The places of merged pixels along one axis, and the taps that reach any of a block's pixels.
 inline PhaseAxis merged_axis(const CorrelationAxis& axis, int side) {
   const auto floored = [&](int value) {
@@ -192,16 +182,52 @@ inline PhaseAxis merged_axis(const CorrelationAxis& axis, int side) {
   return merged;
 }
 
+/// Side after side that blocks of merged pixels can have, from the smallest on: none where channels fill a
+/// tile's columns by themselves. A block takes every tap that reaches any of its pixels, so that larger ones
+/// fill more columns and multiply more zeros.
+template <class Visit>
+void each_merged_side(const CorrelationAxis& y, const CorrelationAxis& x, Index channels, int groups,
+                      Visit&& visit) {
+  constexpr Index enough = 12, most = 128;
+  if (groups != 1 || y.stride != x.stride || y.dilation != 1 || x.dilation != 1 || channels >= enough) return;
+  for (int side = y.stride; channels * side * side <= most; side += y.stride)
+    if (channels * side * side >= enough) visit(side);
+}
+
+/// The side of the blocks, or 0 where pixels are not merged.
+template <class T>
+int merged_side(const MatrixCorrelation<T>& c, MergedBlocks blocks) {
+  int best = 0;
+  double least = 0;
+  each_merged_side(c.y, c.x, c.columns, c.groups, [&](int side) {
+    if (blocks == MergedBlocks::smallest && best != 0) return;
+    const PhaseAxis y = merged_axis(c.y, side), x = merged_axis(c.x, side);
+    tuning::MatrixProduct product;
+    product.rows = c.images * y.rows * x.rows;
+    product.columns = Index{1} * c.columns * side * side;
+    product.depth = Index{1} * y.taps * x.taps * c.src.chunks * chunk_of<T>;
+    product.outputs = c.target.count;
+    product.element_bytes = sizeof(T);
+    product.most_splits = most_splits(c.target.count);
+    const double cycles = tuning::choose_matrix(product, {}).cycles;
+    if (best != 0 && cycles >= least) return;
+    best = side;
+    least = cycles;
+  });
+  return best;
+}
+
 }  // namespace
 
 template <class T>
 MatrixCorrelation<T> reverse_geometry(const Shape& diff_dst, const T* bias, const Conv2dParams& params,
-                                      TensorView<T, Cuda> diff_src) {
+                                      TensorView<T, Cuda> diff_src, MergedBlocks blocks) {
   MatrixCorrelation<T> c;
   set_target(c, diff_src, bias, params);
   std::tie(c.y, c.x) = correlation_axes(params, diff_dst, diff_src.shape());
   const int channels = c.columns;
-  c.merged = merged_side(c.y, c.x, channels, c.groups);
+  c.src.chunks = parts_of(kernel_count(diff_dst[1] / c.groups, "maps"), chunk_of<T>);
+  c.merged = merged_side(c, blocks);
   if (c.merged != 0) {
     c.only_y = merged_axis(c.y, c.merged);
     c.only_x = merged_axis(c.x, c.merged);
@@ -223,12 +249,12 @@ std::optional<ReverseCorrelation<T>> reverse_correlation(const Context<Cuda>& co
                                                          TensorView<const T, Cuda> diff_dst,
                                                          TensorView<const T, Cuda> weights, const T* bias,
                                                          const Conv2dParams& params,
-                                                         TensorView<T, Cuda> diff_src) {
+                                                         TensorView<T, Cuda> diff_src, MergedBlocks blocks) {
   const Index group_maps = diff_dst[1] / params.groups;
   const bool in_place = in_chunks(diff_dst.data(), group_maps);
   if (!in_place && params.groups != 1) return {};
   ReverseCorrelation<T> made;
-  made.c = reverse_geometry(diff_dst.shape(), bias, params, diff_src);
+  made.c = reverse_geometry(diff_dst.shape(), bias, params, diff_src, blocks);
   MatrixCorrelation<T>& c = made.c;
   if (in_place) {
     c.src = pixels_in_place(diff_dst, c.groups);
@@ -270,7 +296,8 @@ template <class T>
 bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda> diff_dst,
                          TensorView<const T, Cuda> weights, const T* bias, const Conv2dParams& params,
                          TensorView<T, Cuda> diff_src, TileChoice choice) {
-  const auto made = reverse_correlation(context, diff_dst, weights, bias, params, diff_src);
+  const auto made =
+      reverse_correlation(context, diff_dst, weights, bias, params, diff_src, MergedBlocks::fastest);
   if (!made) return false;
   run_matrix_correlation(context, made->c, choice);
   return true;
@@ -289,10 +316,10 @@ bool matrix_reverse_data(const Context<Cuda>& context, TensorView<const T, Cuda>
                                   TensorView<const T, Cuda>, const T*, const Conv2dParams&,                  \
                                   TensorView<T, Cuda>, std::optional<float>, TileChoice);                    \
   template MatrixCorrelation<T> reverse_geometry<T>(const Shape&, const T*, const Conv2dParams&,             \
-                                                    TensorView<T, Cuda>);                                    \
+                                                    TensorView<T, Cuda>, MergedBlocks);                      \
   template std::optional<ReverseCorrelation<T>> reverse_correlation<T>(                                      \
       const Context<Cuda>&, TensorView<const T, Cuda>, TensorView<const T, Cuda>, const T*,                  \
-      const Conv2dParams&, TensorView<T, Cuda>);                                                             \
+      const Conv2dParams&, TensorView<T, Cuda>, MergedBlocks);                                               \
   template bool matrix_reverse_data<T>(const Context<Cuda>&, TensorView<const T, Cuda>,                      \
                                        TensorView<const T, Cuda>, const T*, const Conv2dParams&,             \
                                        TensorView<T, Cuda>, TileChoice);

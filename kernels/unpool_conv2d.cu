@@ -21,6 +21,9 @@ constexpr Index most_shared_bytes = Index{96} << 10;
 /// Lines beside the largest tile's stages of columns.
 constexpr Index most_lines = (most_shared_bytes - 3 * patch_rows * line_bytes) / line_bytes;
 
+/// Lines of shared memory are scarcer than columns.
+constexpr MergedBlocks blocks = MergedBlocks::smallest;
+
 /// Whether a pixel lies under no more than two windows along an axis, which have no gaps.
 bool few_windows(const Window2d& w) {
   return w.dilation_y == 1 && w.dilation_x == 1 && (w.kernel_y - 1) / w.stride_y <= 1 &&
@@ -131,12 +134,13 @@ bool unpool_conv2d_pays(const Context<Cuda>& context, const Shape& diff_dst, con
   if (!calls_for_matrix_units<T>(context, Units::by_maths) || maps % chunk_of<T> != 0 ||
       Switches<Cuda>::width_for(window.taps()) != 1 || diff_src.count() == 0 || plane.count() == 0)
     return false;
-  const auto c =
-      reverse_geometry<T>(plane, nullptr, params, TensorView<T, Cuda>(nullptr, diff_src, Layout::nhwc));
+  const TensorView<T, Cuda> pixels(nullptr, diff_src, Layout::nhwc);
+  const auto c = reverse_geometry<T>(plane, nullptr, params, pixels, blocks);
   const PlacePatches cut = choose_patches(c);
   if (cut.lines == 0) return false;
-  const Extremes most = extremes_of(c);
-  const auto apart = product_of(context, c, c.images * most.rows * most.columns, maps);
+  const auto alone = reverse_geometry<T>(plane, nullptr, params, pixels, MergedBlocks::fastest);
+  const Extremes most = extremes_of(alone);
+  const auto apart = product_of(context, alone, c.images * most.rows * most.columns, maps);
   const Index patches = c.images * cut.patches_down * cut.patches_across;
   const auto fused = product_of(context, c, patches * patch_rows, maps);
   const tuning::Estimate tile = choose_tile(fused, {});
@@ -155,8 +159,8 @@ bool unpool_conv2d_pays(const Context<Cuda>& context, const Shape& diff_dst, con
       static_cast<double>(window.taps()) / static_cast<double>(window.stride_y * window.stride_x);
   const double chunks = static_cast<double>(blocks * cut.lines * (maps / chunk_of<T>));
   const double unpooling = chunks * (40 + 5 * windows * chunk_of<T>) / (132 * 128) / 2;
-  const tuning::Estimate alone = best_estimate(context, apart, [&] { return params.groups == 1; });
-  return tile.cycles + unpooling <= alone.cycles + moving;
+  const tuning::Estimate product = best_estimate(context, apart, [&] { return params.groups == 1; });
+  return tile.cycles + unpooling <= product.cycles + moving;
 }
 
 template <class T>
@@ -171,9 +175,9 @@ bool unpool_conv2d_reverse_data(const Context<Cuda>& context, TensorView<const T
     return false;
   if (diff_src.count() == 0) return true;
   // Whether it fits is known by shapes; only then filters are packed.
-  if (choose_patches(reverse_geometry<T>(plane, nullptr, params, diff_src)).lines == 0) return false;
+  if (choose_patches(reverse_geometry<T>(plane, nullptr, params, diff_src, blocks)).lines == 0) return false;
   const auto made = reverse_correlation<T>(context, TensorView<const T, Cuda>(nullptr, plane, Layout::nhwc),
-                                           weights, nullptr, params, diff_src);
+                                           weights, nullptr, params, diff_src, blocks);
   if (!made) return false;
   const MatrixCorrelation<T>& c = made->c;
   const PlacePatches cut = choose_patches(c);
