@@ -52,10 +52,10 @@ class SignalChunks {
 
  public:
   /// diff_dst: the split's first pixel at the block's first filter; `pixels` and `filters` left.
-  __device__ SignalChunks(const T* diff_dst, int pitch, int pixels, int filters)
-      : data_(diff_dst),
-        at_(diff_dst + static_cast<Index>(Items::line(0)) * pitch + Items::chunk() * chunk_of<T>),
-        pitch_(pitch),
+  __device__ SignalChunks(const MatrixWeightGradient<T>& g, const T* diff_dst, int pixels, int filters)
+      : data_(g.diff_dst),
+        at_(diff_dst + static_cast<Index>(Items::line(0)) * g.diff_pitch + Items::chunk() * chunk_of<T>),
+        pitch_(g.diff_pitch),
         left_(Items::chunk() * chunk_of<T> < filters ? pixels - Items::line(0) : 0),
         to_(Items::first_offset()) {}
 
@@ -108,7 +108,7 @@ class TapSourceChunks {
   }
 
   __device__ void start(unsigned char* panel) {
-#pragma unroll
+#pragma unroll 2  // all at once they want more registers than there are
     for (int pass = 0; pass < Items::passes; ++pass) {
       const int y = at_.middle * stride_y_ + y_, x = at_.low * stride_x_ + x_;
       const bool there = pass * Items::together < left_ &&
@@ -162,8 +162,8 @@ __global__ void __launch_bounds__(Tile::threads, Tile::resident(Products))
 
   DeepUnit<T, Tile, Products> unit;
   if (my_steps > 0) {
-    SignalChunks<T, Tile> rows(g.diff_dst + first_pixel * g.diff_pitch + group * g.diff_group + first_row,
-                               g.diff_pitch, my_pixels, g.maps - first_row);
+    SignalChunks<T, Tile> rows(g, g.diff_dst + first_pixel * g.diff_pitch + group * g.diff_group + first_row,
+                               my_pixels, g.maps - first_row);
     TapSourceChunks<T, Tile> columns(g, group, first_column, first_pixel, my_pixels);
     multiply_staged<Tile>(my_steps, rows, columns, memory, unit);
   }

@@ -11,8 +11,25 @@
 namespace deconv::bench {
 namespace {
 
-/// The tensor cores of a warp alone, on every GPU, beside what the GPU at hand would choose.
-constexpr cuda::TileChoice by_warps{-1, 0, cuda::Units::matrix};
+/// Each kind of tensor cores by its name, beside what is chosen for the shape and the GPU at hand.
+struct NamedUnits {
+  const char* name;
+  cuda::TileChoice choice;
+};
+constexpr NamedUnits named_units[] = {{"ours, mma.sync alone", {-1, 0, cuda::Units::matrix}},
+                                      {"ours, wgmma alone", {-1, 0, cuda::Units::warpgroup}}};
+
+/// Adds a pass on each of them that serves it.
+void add_named_units(std::vector<Way>& ways, const std::function<void(cuda::TileChoice)>& pass) {
+  for (const NamedUnits& units : named_units) {
+    try {
+      pass(units.choice);
+    } catch (const ArgumentError&) {
+      continue;  // the GPU or the shape is not for them
+    }
+    ways.push_back({units.name, [=] { pass(units.choice); }});
+  }
+}
 
 /// Whether products are on tensor cores with numbers as they come.
 template <class T>
@@ -30,9 +47,10 @@ void add_convolution(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch, 
   const double bytes = bytes_of<T>(src.count() + filters.count() + dst.count());
   const Geometry geometry{src, dst[1], params.groups, w};
   const Maths how = maths.value_or(Maths::float32);
-  const auto peers = [=](Room& room, ConvolutionPass pass, Way ours, std::function<void()> warps = {}) {
+  const auto peers = [=](Room& room, ConvolutionPass pass, Way ours,
+                         const std::function<void(cuda::TileChoice)>& on_units) {
     auto others = convolution_peers(room, dtype_of<T>, how, pass, src, dst[1], params);
-    if (warps && on_tensor_cores<T>(how)) others.push_back({"ours, mma.sync alone", std::move(warps)});
+    if (on_tensor_cores<T>(how)) add_named_units(others, on_units);
     return beside(std::move(ours), std::move(others));
   };
   jobs.all.push_back(
@@ -43,9 +61,9 @@ void add_convolution(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch, 
                     bias = room.random<T>({dst[1]}), y = room.result<T>(dst, Layout::nhwc);
          return peers(room, ConvolutionPass::forward,
                       {"ours", [=] { conv2d_forward<T, Cuda>(context, *x, *f, *bias, params, y->view()); }},
-                      [=] {
+                      [=](cuda::TileChoice choice) {
                         cuda::conv2d_forward<T>(context, x->view(), f->view(), bias->data(), params,
-                                                y->view(), {}, by_warps);
+                                                y->view(), {}, choice);
                       });
        },
        maths});
@@ -57,9 +75,9 @@ void add_convolution(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch, 
                     x = room.result<T>(src, Layout::nhwc);
          return peers(room, ConvolutionPass::reverse_data,
                       {"ours", [=] { conv2d_reverse_data<T, Cuda>(context, *y, *f, params, x->view()); }},
-                      [=] {
+                      [=](cuda::TileChoice choice) {
                         cuda::conv2d_reverse_data<T>(context, y->view(), f->view(), nullptr, params,
-                                                     x->view(), by_warps);
+                                                     x->view(), choice);
                       });
        },
        maths});
@@ -71,7 +89,10 @@ void add_convolution(Jobs& jobs, const Layer<node::Conv2d>& layer, Index batch, 
                     f = room.result<T>(filters, Layout::nhwc);
          return peers(
              room, ConvolutionPass::reverse_weights,
-             {"ours", [=] { conv2d_reverse_weights<T, Cuda>(context, *x, *y, params, f->view(), {}); }});
+             {"ours", [=] { conv2d_reverse_weights<T, Cuda>(context, *x, *y, params, f->view(), {}); }},
+             [=](cuda::TileChoice choice) {
+               cuda::conv2d_reverse_weights<T>(context, x->view(), y->view(), params, f->view(), choice);
+             });
        },
        maths});
 }
