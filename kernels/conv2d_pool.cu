@@ -2,6 +2,7 @@
 
 #include "deconv/ops/cuda/conv2d_pool.hpp"
 #include "matrix_choice.cuh"
+#include "warpgroup_pool.cuh"
 
 namespace deconv::cuda {
 namespace {
@@ -65,21 +66,73 @@ tuning::MatrixProduct product_of(const Context<Cuda>& context, Index rows, const
   return product;
 }
 
-/// The serving tile with the least estimate, in one split.
-tuning::Estimate choose_tile(const tuning::MatrixProduct& product, TileChoice wanted) {
-  tuning::Estimate best{{-1, 1, Units::matrix}, 0};
-  for (std::size_t i = 0; i < tuning::matrix_tiles.size(); ++i) {
-    const tuning::MatrixTileShape& tile = tuning::matrix_tiles[i];
-    if (!serves(tile) || (wanted.tile >= 0 && static_cast<int>(i) != wanted.tile)) continue;
-    const double cycles = tuning::cycles_of(product, tile, 1);
-    if (best.choice.tile < 0 || cycles < best.cycles)
-      best = {{static_cast<int>(i), 1, Units::matrix}, cycles};
+/// The tile of a table with the least estimate, in one split, of those for which `usable`.
+template <class Tiles, class Usable>
+tuning::Estimate least_estimate(const tuning::MatrixProduct& product, const Tiles& tiles, Units units,
+                                int wanted, Usable&& usable) {
+  tuning::Estimate best{{-1, 1, units}, 0};
+  for (std::size_t i = 0; i < tiles.size(); ++i) {
+    if (!usable(tiles[i]) || (wanted >= 0 && static_cast<int>(i) != wanted)) continue;
+    const double cycles = tuning::cycles_of(product, tiles[i], 1);
+    if (best.choice.tile < 0 || cycles < best.cycles) best = {{static_cast<int>(i), 1, units}, cycles};
   }
-  if (best.choice.tile < 0)
+  return best;
+}
+tuning::Estimate on_matrix_units(const tuning::MatrixProduct& product, int wanted) {
+  return least_estimate(product, tuning::matrix_tiles, Units::matrix, wanted, serves);
+}
+tuning::Estimate on_warpgroups(const tuning::MatrixProduct& product, int wanted) {
+  return least_estimate(product, tuning::warpgroup_tiles, Units::warpgroup, wanted,
+                        [&](const auto& tile) { return serves_patches(tile, product.element_bytes); });
+}
+
+/// What the one kernel is expected to take on the units that the GPU has, as best_estimate.
+template <class Fits>
+tuning::Estimate best_fused(const Context<Cuda>& context, const tuning::MatrixProduct& product, Fits&& fits) {
+  const tuning::Estimate warps = on_matrix_units(product, -1);
+  if (product.times != 1 || !has_warpgroup_units(context.device())) return warps;
+  const tuning::Estimate groups = on_warpgroups(product, -1);
+  return groups.choice.tile >= 0 && groups.cycles < warps.cycles && fits() ? groups : warps;
+}
+
+/// The units and the tile that `wanted` leaves open. A tile named without units is one of mma.sync's. Throws
+/// ArgumentError where what is wanted cannot be.
+template <class Fits>
+TileChoice choose_fused(const Context<Cuda>& context, const tuning::MatrixProduct& product, TileChoice wanted,
+                        Fits&& fits) {
+  if (wanted.splits > 1)
+    raise<ArgumentError>("conv2d_pool: ", wanted.splits,
+                         " splits were asked for: sums that are pooled at once are not split");
+  if (wanted.units == Units::by_maths && wanted.tile < 0) return best_fused(context, product, fits).choice;
+  if (wanted.units == Units::warpgroup) {
+    if (!has_warpgroup_units(context.device()))
+      raise<ArgumentError>(
+          "conv2d_pool: warpgroups' products were asked for, which this GPU or this build has not");
+    if (product.times != 1 || !fits())
+      raise<ArgumentError>(
+          "conv2d_pool: warpgroups' products were asked for, which serve one group of channels, single "
+          "products, strides up to 8 and patches within the limits of tensor copies");
+    const TileChoice choice = on_warpgroups(product, wanted.tile).choice;
+    if (choice.tile < 0)
+      raise<ArgumentError>(
+          "conv2d_pool: tile ", wanted.tile,
+          " of the warpgroups' tuning table does not serve: it wants at least 64 columns, and "
+          "three stages beside the values of a patch");
+    return choice;
+  }
+  const TileChoice choice = on_matrix_units(product, wanted.tile).choice;
+  if (choice.tile < 0)
     raise<ArgumentError>("conv2d_pool: tile ", wanted.tile,
                          " of the matrix units' tuning table does not serve: it wants ", patch_rows,
                          " rows and at least 64 columns");
-  return best;
+  return choice;
+}
+
+/// What shapes alone say of map_patches, which knows the operands.
+bool warpgroups_may_serve(const Conv2dParams& params, const Patches& patches) {
+  const Window2d& w = params.window;
+  return params.groups == 1 && w.stride_y <= 8 && w.stride_x <= 8 && patches.height * w.stride_y <= 256 &&
+         patches.width * w.stride_x <= 256;
 }
 
 template <int Entry, tuning::MatrixTileShape S = tuning::matrix_tiles[Entry]>
@@ -115,15 +168,17 @@ bool conv2d_pool_pays(const Context<Cuda>& context, const Shape& src, const Shap
   const auto apart = product_of<T>(context, plane[0] * plane[2] * plane[3], weights, plane, params);
   const auto fused =
       product_of<T>(context, plane[0] * patches.rows * patches.columns * patch_rows, weights, plane, params);
-  // A split product is one whose tiles do not fill the GPU, and adds its sums in another order.
-  const tuning::Estimate alone = best_estimate(context, apart, [&] { return params.groups == 1; });
-  if (alone.choice.splits != 1) return false;
+  const auto fits = [&] { return warpgroups_may_serve(params, patches); };
+  // A split product is one whose tiles do not fill the GPU, and adds its sums in another order, as other
+  // units do.
+  const tuning::Estimate alone = best_estimate(context, apart, fits), one = best_fused(context, fused, fits);
+  if (alone.choice.splits != 1 || alone.choice.units != one.choice.units) return false;
   // What the pooling alone takes: a kernel's start, the plane read, its outputs and switches written.
   constexpr double bytes_a_cycle = 2000, kernel_start = 6000;
   const double pooling = kernel_start + static_cast<double>(plane.count() * Index{sizeof(T)} +
                                                             pooled.count() * Index{sizeof(T) + 1}) /
                                             bytes_a_cycle;
-  return choose_tile(fused, {}).cycles <= alone.cycles + pooling;
+  return one.cycles <= alone.cycles + pooling;
 }
 
 template <class T>
@@ -156,11 +211,15 @@ bool conv2d_pool_forward(const Context<Cuda>& context, TensorView<const T, Cuda>
   pool.patches_across = static_cast<unsigned>(patches.columns);
   const auto product = product_of<T>(context, plane[0] * patches.rows * patches.columns * patch_rows,
                                      weights.shape(), plane, params);
-  const int tile = choose_tile(product, choice).choice.tile;
-  if (product.times == 3) {
-    if constexpr (std::is_same_v<T, float>) start<T, 3>(context, c, pool, tile);
+  WarpgroupPool<T> groups;
+  const TileChoice chosen =
+      choose_fused(context, product, choice, [&] { return map_patches(c, pool, groups); });
+  if (chosen.units == Units::warpgroup) {
+    start_warpgroup_pool(context, groups, c, pool, chosen.tile);
+  } else if (product.times == 3) {
+    if constexpr (std::is_same_v<T, float>) start<T, 3>(context, c, pool, chosen.tile);
   } else {
-    start<T, 1>(context, c, pool, tile);
+    start<T, 1>(context, c, pool, chosen.tile);
   }
   return true;
 }

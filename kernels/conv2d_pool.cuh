@@ -66,63 +66,76 @@ class PatchRows {
 
 /// Elements from a pixel's values in shared memory to the next pixel's: so many more than there are columns
 /// that the fragments of eight rows go to different banks.
-template <class T, class Tile>
-inline constexpr int patch_line = Tile::columns + 8;
+template <int Columns>
+inline constexpr int patch_line = Columns + 8;
 
-/// Lays a block's sums into shared memory as the convolution's outputs. `columns` of them are there.
-template <class T, class Tile, class Sums>
-__device__ inline void lay_values(const MatrixTarget<T>& target, const Sums& sums, int first_column,
-                                  int columns, T* memory) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  T* const corner = memory + (Tile::first_row() + lane / 4) * patch_line<T, Tile>;
+/// Where a tile's patch goes.
+struct PatchPlace {
+  Index at;                      ///< in dst, of the tile's first map in its image's first output
+  int first_p, first_q;          ///< the patch's first output
+  int first_map, columns, step;  ///< of the convolution's, those that are there, and all of a pixel
+};
+
+/// The place of the maps from `first_column` of a group on.
+template <class T>
+__device__ inline PatchPlace place_patch(const MatrixCorrelation<T>& c, const PooledTarget<T>& pool,
+                                         Index image, int group, int first_p, int first_q, int first_column) {
+  const int map = group * c.columns + first_column;
+  return {image * pool.g.y.outputs * pool.g.x.outputs * c.dst_channels + map,
+          first_p,
+          first_q,
+          map,
+          c.columns - first_column,
+          c.dst_channels};
+}
+
+/// Lays a thread's sums into shared memory as the convolution's outputs: the first two at (row, column) of a
+/// tile of `Columns`, sum(i, j, e) of a fragment 16 i rows and 8 j columns further, and of those the ones
+/// from e = 2 on 8 rows further.
+template <int Columns, int Down, int Across, class T, class Sum>
+__device__ inline void lay_values(const MatrixTarget<T>& target, const PatchPlace& place, int row, int column,
+                                  const Sum& sum, T* memory) {
+  T* const corner = memory + row * patch_line<Columns> + column;
 #pragma unroll
-  for (int j = 0; j < Sums::across; ++j) {
-    const int column = Tile::first_column() + j * 8 + lane % 4 * 2;
+  for (int j = 0; j < Across; ++j) {
     float bias[2] = {};
 #pragma unroll
     for (int e = 0; e < 2; ++e)
-      if (target.bias != nullptr && column + e < columns)
-        bias[e] = to_float(target.bias[first_column + column + e]);
+      if (target.bias != nullptr && column + j * 8 + e < place.columns)
+        bias[e] = to_float(target.bias[place.first_map + column + j * 8 + e]);
 #pragma unroll
-    for (int i = 0; i < Sums::down; ++i)
+    for (int i = 0; i < Down; ++i)
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         Vector<T, 2> pair;
 #pragma unroll
         for (int e = 0; e < 2; ++e) {
-          float sum = sums.at[i][j][half * 2 + e];
-          if (target.bias != nullptr) sum += bias[e];
+          float value = sum(i, j, half * 2 + e);
+          if (target.bias != nullptr) value += bias[e];
           pair.at[e] =
-              from_float<T>(target.rectified ? RectifyForward{target.negative_slope}(sum, 0.0f) : sum);
+              from_float<T>(target.rectified ? RectifyForward{target.negative_slope}(value, 0.0f) : value);
         }
-        store_vector<2>(corner + (i * 16 + half * 8) * patch_line<T, Tile> + column, pair);
+        store_vector<2>(corner + (i * 16 + half * 8) * patch_line<Columns> + j * 8, pair);
       }
   }
 }
 
-/// Where a block's patch goes: worked out before the main loop and kept in shared memory, out of its
-/// registers.
-struct PatchPlace {
-  Index at;                      ///< in dst, of the block's first map in its image's first output
-  int first_p, first_q;          ///< the patch's first output
-  int first_map, columns, step;  ///< of the convolution's, those that are there, and all of a pixel
-};
-
-/// Pools a patch in shared memory, N maps of one output a thread and round.
-template <int N, template <int> class Leading, class T, class Tile>
-__device__ inline void pool_patch(const PooledTarget<T>& pool, const PatchPlace& place, const T* memory) {
-  constexpr int vectors = Tile::columns / N;
+/// One of `threads` that pool a patch in shared memory, N maps of one output a thread and round.
+template <int N, template <int> class Leading, int Columns, class T>
+__device__ inline void pool_patch(const PooledTarget<T>& pool, const PatchPlace& place, const T* memory,
+                                  int thread, int threads) {
+  constexpr int vectors = Columns / N;
   const int top = pool.g.y.start(place.first_p), left = pool.g.x.start(place.first_q);
   const int items = pool.down * pool.across * vectors;
 #pragma unroll 1
-  for (int item = static_cast<int>(threadIdx.x); item < items; item += Tile::threads) {
+  for (int item = thread; item < items; item += threads) {
     const int output = item / vectors, column = (item - output * vectors) * N;
     const int down = output / pool.across;
     const int p = place.first_p + down, q = place.first_q + output - down * pool.across;
     if (p >= pool.g.y.outputs || q >= pool.g.x.outputs || column >= place.columns) continue;
     const auto leaders = leaders_of_window<N, Leading>(
-        pool.g, p, q, pool.g.x.dilation * patch_line<T, Tile>, [&](int y, int x) {
-          return memory + ((y - top) * pool.width + x - left) * patch_line<T, Tile> + column;
+        pool.g, p, q, pool.g.x.dilation * patch_line<Columns>, [&](int y, int x) {
+          return memory + ((y - top) * pool.width + x - left) * patch_line<Columns> + column;
         });
     const Index to = place.at + (static_cast<Index>(p) * pool.g.x.outputs + q) * place.step + column;
     if (pool.switches != nullptr)
@@ -132,11 +145,25 @@ __device__ inline void pool_patch(const PooledTarget<T>& pool, const PatchPlace&
   }
 }
 
+/// The same in the largest accesses and by the shortest comparison that the operands allow.
+template <int Columns, class T>
+__device__ inline void pool_values(const MatrixTarget<T>& target, const PooledTarget<T>& pool,
+                                   const PatchPlace& place, const T* values, int thread, int threads) {
+  if constexpr (sizeof(T) == 2)
+    if (pool.vectors && target.rectified && target.negative_slope == 0.0f)
+      return pool_patch<vector_width<T>, RectifiedLeaders, Columns>(pool, place, values, thread, threads);
+  if (pool.vectors)
+    pool_patch<vector_width<T>, Leaders, Columns>(pool, place, values, thread, threads);
+  else
+    pool_patch<1, Leaders, Columns>(pool, place, values, thread, threads);
+}
+
 /// One block: a patch of one image x columns of one group.
 template <class T, class Tile, int Products>
 __global__ void __launch_bounds__(Tile::threads, Tile::resident(Products))
     correlate_and_pool(const MatrixCorrelation<T> c, const PooledTarget<T> pool) {
-  static_assert(Tile::rows * patch_line<T, Tile> * static_cast<int>(sizeof(T)) <= Tile::shared_bytes);
+  static_assert(Tile::rows * patch_line<Tile::columns> * static_cast<int>(sizeof(T)) <= Tile::shared_bytes);
+  // Worked out before the main loop and kept out of its registers.
   __shared__ PatchPlace place;
   unsigned char* const memory = dynamic_shared<unsigned char>();
   // Neighbouring blocks share their pixels, then their maps.
@@ -146,15 +173,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::resident(Products))
   const int first_p = rest.digit(pool.patches_down) * pool.down;
   const int group = rest.digit(static_cast<unsigned>(c.groups));
   const Index image = rest.rest();
-  if (threadIdx.x == 0) {
-    const int map = group * c.columns + first_column;
-    place = {image * pool.g.y.outputs * pool.g.x.outputs * c.dst_channels + map,
-             first_p,
-             first_q,
-             map,
-             c.columns - first_column,
-             c.dst_channels};
-  }
+  if (threadIdx.x == 0) place = place_patch(c, pool, image, group, first_p, first_q, first_column);
 
   const PatchRows rows(pool.g, image, pool.g.y.start(first_p), pool.g.x.start(first_q), pool.height,
                        pool.width);
@@ -167,15 +186,13 @@ __global__ void __launch_bounds__(Tile::threads, Tile::resident(Products))
   __syncthreads();
 
   T* const values = reinterpret_cast<T*>(memory);
-  lay_values<T, Tile>(c.target, unit.sums, place.first_map, place.columns, values);
+  using Sums = decltype(unit.sums);
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  lay_values<Tile::columns, Sums::down, Sums::across>(
+      c.target, place, Tile::first_row() + lane / 4, Tile::first_column() + lane % 4 * 2,
+      [&](int i, int j, int e) { return unit.sums.at[i][j][e]; }, values);
   __syncthreads();
-  if constexpr (sizeof(T) == 2)
-    if (pool.vectors && c.target.rectified && c.target.negative_slope == 0.0f)
-      return pool_patch<vector_width<T>, RectifiedLeaders, T, Tile>(pool, place, values);
-  if (pool.vectors)
-    pool_patch<vector_width<T>, Leaders, T, Tile>(pool, place, values);
-  else
-    pool_patch<1, Leaders, T, Tile>(pool, place, values);
+  pool_values<Tile::columns>(c.target, pool, place, values, static_cast<int>(threadIdx.x), Tile::threads);
 }
 
 }  // namespace deconv::cuda

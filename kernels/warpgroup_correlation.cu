@@ -7,25 +7,6 @@ namespace deconv::cuda {
 
 namespace {
 
-/// The boxes of filters: channels of a tap, taps, columns, phases.
-template <class T>
-TiledShape filters_of(const MatrixCorrelation<T>& c, Index taps, int columns, int line) {
-  const Index depth = c.src.chunks * chunk_of<T>;
-  TiledShape shape;
-  shape.element = map_element<T>;
-  shape.base = c.filters;
-  shape.rank = 4;
-  const Index extents[4] = {depth, taps, c.columns, static_cast<Index>(c.phases)};
-  const Index strides[3] = {depth, c.filter_pitch,
-                            c.phases == 1 ? c.filter_pitch * c.columns : c.filter_phase};
-  for (int i = 0; i < 4; ++i) shape.extents[i] = static_cast<std::uint64_t>(extents[i]);
-  for (int i = 0; i < 3; ++i) shape.strides[i] = static_cast<std::uint64_t>(strides[i]) * sizeof(T);
-  shape.box[0] = elements_of<T>(line);
-  shape.box[2] = static_cast<unsigned>(columns);
-  shape.swizzle = swizzle_of_line(line);
-  return shape;
-}
-
 template <class T, int Line, int Entry = 0>
 void start(const Context<Cuda>& context, WarpgroupCorrelation<T>& w, Index rows, Index taps, int tile) {
   if constexpr (Entry < static_cast<int>(tuning::warpgroup_tiles.size())) {

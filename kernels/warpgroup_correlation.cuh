@@ -9,13 +9,30 @@ namespace deconv::cuda {
 
 /// A tile of 128 places x Columns, in stages of 128 bytes of depth: `boxes` boxes of Line bytes. A box
 /// belongs to one tap, so short lines waste less where the channels do not fill long ones.
-template <int Columns, int Stages, int Line>
-struct WarpgroupTile : WarpgroupStages<Columns, Stages, (128 + Columns) * 128> {
+template <int Columns, int Stages, int Line, int ScratchBytes = strips_bytes<Columns>>
+struct WarpgroupTile : WarpgroupStages<Columns, Stages, (128 + Columns) * 128, ScratchBytes> {
   static constexpr int line = Line, boxes = 128 / Line;
   static constexpr int row_box = 128 * Line, column_box = Columns * Line, box_bytes = row_box + column_box;
   static_assert(Line == 128 || Line == 64);
   static_assert(column_box % 1024 == 0);
 };
+
+/// Starts the products of a warpgroup's 64 rows with the first `boxes` boxes of a stage, one or more.
+template <class Element, class Tile>
+__device__ __forceinline__ void multiply_boxes(float (&d)[Tile::columns / 2], const unsigned char* stage,
+                                               int group, int boxes) {
+#pragma unroll
+  for (int box = 0; box < Tile::boxes; ++box) {
+    if (box > 0 && box >= boxes) break;
+    const unsigned char* const rows = stage + box * Tile::box_bytes + group * (Tile::group_rows * Tile::line);
+    const SharedMatrix a = shared_matrix(rows, matrix_swizzle(Tile::line), 16, 8 * Tile::line);
+    const SharedMatrix b = shared_matrix(stage + box * Tile::box_bytes + Tile::row_box,
+                                         matrix_swizzle(Tile::line), 16, 8 * Tile::line);
+#pragma unroll
+    for (unsigned depth = 0; depth < Tile::line; depth += 32)
+      multiply_add_group<Element, Tile::columns>(d, advanced(a, depth), advanced(b, depth));
+  }
+}
 
 /// The most phases whose boxes have maps of their own.
 inline constexpr int most_mapped_phases = 16;
@@ -118,19 +135,7 @@ struct CorrelationJob {
 
   __device__ void multiply(float (&d)[Tile::columns / 2], const unsigned char* stage, int group,
                            int step) const {
-    const int here = boxes_of(step);
-#pragma unroll
-    for (int box = 0; box < Tile::boxes; ++box) {
-      if (box > 0 && box >= here) break;
-      const unsigned char* const rows =
-          stage + box * Tile::box_bytes + group * (Tile::group_rows * Tile::line);
-      const SharedMatrix a = shared_matrix(rows, matrix_swizzle(Tile::line), 16, 8 * Tile::line);
-      const SharedMatrix b = shared_matrix(stage + box * Tile::box_bytes + Tile::row_box,
-                                           matrix_swizzle(Tile::line), 16, 8 * Tile::line);
-#pragma unroll
-      for (unsigned depth = 0; depth < Tile::line; depth += 32)
-        multiply_add_group<Element, Tile::columns>(d, advanced(a, depth), advanced(b, depth));
-    }
+    multiply_boxes<Element, Tile>(d, stage, group, boxes_of(step));
   }
 
   __device__ void place(int row, int lane, MatrixPlace<WarpStrip<Tile::columns>>& strip) const {

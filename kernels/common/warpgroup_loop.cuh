@@ -28,9 +28,16 @@ struct alignas(16) StripScratch {
   MatrixPlace<WarpStrip<Columns>> place;
 };
 
+/// The scratch of store_strips.
+template <int Columns>
+inline constexpr int strips_bytes = 8 * int{sizeof(StripScratch<Columns>)};
+
+/// Dynamic shared memory that a block may take, beside the barriers.
+inline constexpr int most_dynamic_bytes = 227 * 1024 - 1024;
+
 /// What the tiles have in common: 128 rows, `Columns` sums a row, `Stages` stages of `StageBytes`, and memory
 /// for storing the sums.
-template <int Columns, int Stages, int StageBytes, int ScratchBytes = 8 * int{sizeof(StripScratch<Columns>)}>
+template <int Columns, int Stages, int StageBytes, int ScratchBytes = strips_bytes<Columns>>
 struct WarpgroupStages {
   static constexpr int rows = 128, group_rows = 64, columns = Columns, stages = Stages;
   static constexpr int consumers = rows / group_rows, threads = 128 * (consumers + 1);
@@ -38,7 +45,7 @@ struct WarpgroupStages {
   /// Dynamic shared memory, which begins anywhere: stages want multiples of 1024.
   static constexpr int shared_bytes = 1024 + Stages * StageBytes + ScratchBytes;
   static_assert(StageBytes % 1024 == 0);
-  static_assert(shared_bytes <= 227 * 1024 - 1024);
+  static_assert(shared_bytes <= most_dynamic_bytes);
 };
 
 /// A swizzle by the bytes of its lines.
@@ -140,6 +147,7 @@ __device__ inline void consume_tiles(const Argument& argument, unsigned char* me
 ///                         barrier and starts its copies; steps come in order
 ///   multiply(d, stage, group, step)   starts the products of 64 rows with a stage
 ///   store(d, scratch)                 what a consumer's thread does with its sums, with all of the scratch
+/// and, where it has it, prepare(argument, memory): what all threads do to the stages beforehand.
 /// Every thread of the block calls it.
 template <class Job, class Argument>
 __device__ inline void run_warpgroups(const Argument& argument) {
@@ -155,6 +163,7 @@ __device__ inline void run_warpgroups(const Argument& argument) {
     publish_mbarriers();
     Job::prefetch(argument);
   }
+  if constexpr (requires { Job::prepare(argument, memory); }) Job::prepare(argument, memory);
   __syncthreads();
   if (threadIdx.x < 128) {
     give_registers<40>();

@@ -92,7 +92,7 @@ enum class Kernels { separate, fused, fused_off_vectors };
 
 /// What stays unwritten is NaN and 255.
 template <class T>
-PooledResult<T> run_pooled(const Pooled& c, Kernels kernels, int tile, Maths maths,
+PooledResult<T> run_pooled(const Pooled& c, Kernels kernels, cuda::TileChoice choice, Maths maths,
                            TensorView<const T, Cpu> src, TensorView<const T, Cpu> weights,
                            TensorView<const T, Cpu> bias) {
   const Context<Cuda> context = cuda_context()->with(maths);
@@ -110,11 +110,9 @@ PooledResult<T> run_pooled(const Pooled& c, Kernels kernels, int tile, Maths mat
                                                Layout::nhwc, 1);
   if (kernels == Kernels::separate) {
     auto plane = context.make<T>(c.convolution.dst(), Layout::nhwc);
-    cuda::conv2d_forward<T>(context, pixels, filters, values.data(), params, plane.view(), c.slope,
-                            {-1, 1, cuda::Units::matrix});
+    cuda::conv2d_forward<T>(context, pixels, filters, values.data(), params, plane.view(), c.slope, choice);
     cuda::max_pool2d_forward<T>(context, plane.view(), c.window, maxima.view(), switches);
   } else {
-    const cuda::TileChoice choice{tile, 1, cuda::Units::matrix};
     REQUIRE(cuda::conv2d_pool_forward<T>(context, pixels, filters, values.data(), params, c.slope, c.window,
                                          maxima.view(), switches, choice));
     // Without switches the maxima must be the same.
@@ -126,35 +124,55 @@ PooledResult<T> run_pooled(const Pooled& c, Kernels kernels, int tile, Maths mat
   return {to_host(context, maxima.view()), to_host(context, taps.view())};
 }
 
+/// The tiles of the warpgroups' table that serve a type, the widest of which leaves no room for floats.
 template <class T>
-void check_bits(const Pooled& c, Maths maths, TensorView<const T, Cpu> src, TensorView<const T, Cpu> weights,
-                TensorView<const T, Cpu> bias) {
-  const auto wanted = run_pooled<T>(c, Kernels::separate, -1, maths, src, weights, bias);
-  const auto check = [&](Kernels kernels, int tile) {
-    INFO(c.name() << ", tile " << tile << ", " << name_of(dtype_of<T>) << ", " << name_of(maths));
-    const auto met = run_pooled<T>(c, kernels, tile, maths, src, weights, bias);
-    CHECK(std::memcmp(met.maxima.data(), wanted.maxima.data(), wanted.maxima.bytes()) == 0);
-    CHECK(std::memcmp(met.taps.data(), wanted.taps.data(), wanted.taps.bytes()) == 0);
+std::vector<int> warpgroup_tiles() {
+  return std::is_same_v<T, float> ? std::vector<int>{1, 2, 3} : std::vector<int>{0, 1, 2, 3};
+}
+bool on_warpgroups(const Pooled& c, Maths maths) {
+  return c.convolution.params.groups == 1 && maths != Maths::tf32x3;
+}
+
+/// Every tile against the separate kernels, on the same units.
+template <class T>
+int check_bits(const Pooled& c, Maths maths, TensorView<const T, Cpu> src, TensorView<const T, Cpu> weights,
+               TensorView<const T, Cpu> bias) {
+  int checked = 0;
+  const auto check = [&](cuda::Units units, const std::vector<int>& tiles, int off_vectors) {
+    const auto wanted = run_pooled<T>(c, Kernels::separate, {-1, 1, units}, maths, src, weights, bias);
+    for (const int tile : tiles) {
+      INFO(c.name() << ", units " << static_cast<int>(units) << ", tile " << tile << ", "
+                    << name_of(dtype_of<T>) << ", " << name_of(maths));
+      const Kernels kernels = tile == off_vectors ? Kernels::fused_off_vectors : Kernels::fused;
+      const auto met = run_pooled<T>(c, kernels, {tile, 1, units}, maths, src, weights, bias);
+      CHECK(std::memcmp(met.maxima.data(), wanted.maxima.data(), wanted.maxima.bytes()) == 0);
+      CHECK(std::memcmp(met.taps.data(), wanted.taps.data(), wanted.taps.bytes()) == 0);
+      ++checked;
+    }
   };
-  for (const int tile : {0, 1, 2}) check(tile == 1 ? Kernels::fused_off_vectors : Kernels::fused, tile);
-  check(Kernels::fused, -1);
+  check(cuda::Units::matrix, {0, 1, 2, -1}, 1);
+  if (on_warpgroups(c, maths)) check(cuda::Units::warpgroup, warpgroup_tiles<T>(), 2);
+  return checked;
 }
 
 /// On random numbers, or on small integers, among which there are many ties.
 template <class T>
-void check_cases(Maths maths, bool integers) {
+int check_cases(Maths maths, bool integers) {
+  int checked = 0;
   for (const Pooled& c : cases())
-    check_bits<T>(c, maths, make_input<T>({c.convolution.src}, integers, 61),
-                  make_input<T>({c.convolution.weights()}, integers, 62),
-                  make_input<T>({{c.convolution.out_channels}}, integers, 63));
+    checked += check_bits<T>(c, maths, make_input<T>({c.convolution.src}, integers, 61),
+                             make_input<T>({c.convolution.weights()}, integers, 62),
+                             make_input<T>({{c.convolution.out_channels}}, integers, 63));
+  return checked;
 }
 
 TEST_CASE("one kernel pools with the bits and switches of the separate ones") {
   if (!cuda_context()) return;
-  check_cases<half>(Maths::float32, false);
-  check_cases<bfloat16>(Maths::float32, true);
-  check_cases<float>(Maths::tf32, true);
-  check_cases<float>(Maths::tf32x3, false);
+  // Nine cases, one of them in groups.
+  CHECK(check_cases<half>(Maths::float32, false) == 9 * 4 + 8 * 4);
+  CHECK(check_cases<bfloat16>(Maths::float32, true) == 9 * 4 + 8 * 4);
+  CHECK(check_cases<float>(Maths::tf32, true) == 9 * 4 + 8 * 3);
+  CHECK(check_cases<float>(Maths::tf32x3, false) == 9 * 4);
 }
 
 TEST_CASE("NaN and infinities win or lose alike in one kernel and in two") {
@@ -183,10 +201,12 @@ TEST_CASE("windows without a tap inside the plane pool to minus infinity and swi
                weights = make_input<T>({c.convolution.weights()}, false, 62),
                bias = make_input<T>({{c.convolution.out_channels}}, false, 63);
     check_bits<T>(c, maths, src, weights, bias);
-    const auto met = run_pooled<T>(c, Kernels::fused, -1, maths, src, weights, bias);
-    CHECK(std::all_of(met.maxima.begin(), met.maxima.end(),
-                      [](T value) { return number(value) == -std::numeric_limits<double>::infinity(); }));
-    CHECK(std::all_of(met.taps.begin(), met.taps.end(), [](std::uint8_t tap) { return tap == 0; }));
+    for (const auto units : {cuda::Units::matrix, cuda::Units::warpgroup}) {
+      const auto met = run_pooled<T>(c, Kernels::fused, {-1, 1, units}, maths, src, weights, bias);
+      CHECK(std::all_of(met.maxima.begin(), met.maxima.end(),
+                        [](T value) { return number(value) == -std::numeric_limits<double>::infinity(); }));
+      CHECK(std::all_of(met.taps.begin(), met.taps.end(), [](std::uint8_t tap) { return tap == 0; }));
+    }
   };
   check(half(), Maths::float32);
   check(bfloat16(), Maths::float32);
@@ -205,13 +225,59 @@ TEST_CASE("the one kernel's switches are the reference's on integers") {
     auto switches = Switches<Cpu>::make(c.dst(), Layout::nchw, c.window.taps(), Context<Cpu>(1).workspace());
     reference::conv2d_pool_forward<double>(src, weights, bias, conv.params, c.slope, {c.window},
                                            maxima.view(), switches);
-    const auto met = run_pooled<float>(
-        c, Kernels::fused, -1, Maths::tf32, make_input<float>({conv.src}, true, 61),
-        make_input<float>({conv.weights()}, true, 62), make_input<float>({{conv.out_channels}}, true, 63));
-    CHECK(different(in_layout<float>(met.maxima.view(), Layout::nchw), maxima) == 0);
-    const auto taps = in_layout<std::uint8_t>(met.taps.view(), Layout::nchw);
-    CHECK(std::memcmp(taps.data(), switches.view().data(), taps.bytes()) == 0);
+    // On the units that the shape calls for, too.
+    for (const auto units : {cuda::Units::by_maths, cuda::Units::matrix, cuda::Units::warpgroup}) {
+      if (units == cuda::Units::warpgroup && !on_warpgroups(c, Maths::tf32)) continue;
+      const auto met = run_pooled<float>(
+          c, Kernels::fused, {-1, 1, units}, Maths::tf32, make_input<float>({conv.src}, true, 61),
+          make_input<float>({conv.weights()}, true, 62), make_input<float>({{conv.out_channels}}, true, 63));
+      CHECK(different(in_layout<float>(met.maxima.view(), Layout::nchw), maxima) == 0);
+      const auto taps = in_layout<std::uint8_t>(met.taps.view(), Layout::nchw);
+      CHECK(std::memcmp(taps.data(), switches.view().data(), taps.bytes()) == 0);
+    }
   }
+}
+
+TEST_CASE("blocks of warpgroups take many patches, one after the other") {
+  if (!cuda_context()) return;
+  // More tiles than an emulated (or real) GPU has multiprocessors; strides of 2 that are not merged; images,
+  // rows and columns of patches, of which the last ones hang over the plane.
+  const Pooled c{square({2, 16, 40, 63}, 72, 3, 2, 1), Window2d::square(3, 2, 1)};
+  const auto check = [&]<class T>(T, Maths maths) {
+    check_bits<T>(c, maths, make_input<T>({c.convolution.src}, false, 61),
+                  make_input<T>({c.convolution.weights()}, false, 62),
+                  make_input<T>({{c.convolution.out_channels}}, false, 63));
+  };
+  check(half(), Maths::float32);
+  check(float(), Maths::tf32);
+}
+
+TEST_CASE("pooling warpgroups asked for by name are refused where they do not serve") {
+  if (!cuda_context()) return;
+  const auto refused = [&]<class T>(T, const Convolution& conv, Maths maths, cuda::TileChoice choice,
+                                    const char* why) {
+    const Context<Cuda> context = cuda_context()->with(maths);
+    const auto src = context.make<T>(conv.src, Layout::nhwc),
+               weights = context.make<T>(conv.weights(), Layout::nhwc);
+    const Window2d twos = Window2d::square(2, 2);
+    auto dst = context.make<T>(pool2d_output_shape(conv.dst(), twos), Layout::nhwc);
+    CHECK_THROWS_AS(static_cast<void>(cuda::conv2d_pool_forward<T>(
+                        context, src, weights, nullptr, conv.params, 0.0f, twos, dst.view(), {}, choice)),
+                    ArgumentError);
+    CHECK_THROWS_WITH(static_cast<void>(cuda::conv2d_pool_forward<T>(
+                          context, src, weights, nullptr, conv.params, 0.0f, twos, dst.view(), {}, choice)),
+                      Contains(why));
+  };
+  constexpr auto groups = cuda::Units::warpgroup;
+  const Convolution plain = square({1, 16, 16, 16}, 16, 3, 1, 1);
+  refused(float(), plain, Maths::tf32x3, {-1, 1, groups}, "single products");
+  refused(half(), square({1, 32, 9, 9}, 32, 3, 1, 1, 2), Maths::float32, {-1, 1, groups}, "one group");
+  refused(half(), square({1, 16, 40, 40}, 16, 3, 9, 1), Maths::float32, {-1, 1, groups}, "strides up to 8");
+  refused(float(), plain, Maths::tf32, {0, 1, groups}, "three stages beside");  // 256 columns of floats
+  refused(half(), plain, Maths::float32, {4, 1, groups}, "at least 64 columns");
+  refused(half(), plain, Maths::float32, {99, 1, groups}, "tile 99");
+  refused(half(), plain, Maths::float32, {-1, 2, groups}, "splits");
+  refused(half(), plain, Maths::float32, {3, 1, cuda::Units::matrix}, "128 rows");
 }
 
 TEST_CASE("what is not for one kernel is left to two") {

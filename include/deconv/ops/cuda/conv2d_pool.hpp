@@ -19,8 +19,8 @@ template <class T>
 
 /// Whatever it pays; `bias` is null or K values, `switches` empty where they are not wanted. False, and
 /// nothing done, where there is no such kernel: float32 maths, groups whose channels do not come in chunks of
-/// 16 bytes, windows over more than 128 pixels. `choice` names a tile of the matrix units' table. Throws
-/// ArgumentError for a tile that does not serve.
+/// 16 bytes, windows over more than 128 pixels. `choice` names units, and a tile of their table. Throws
+/// ArgumentError for units or a tile that do not serve, and for splits.
 template <class T>
 [[nodiscard]] bool conv2d_pool_forward(const Context<Cuda>& context, TensorView<const T, Cuda> src,
                                        TensorView<const T, Cuda> weights, const T* bias,
