@@ -294,6 +294,8 @@ TEST_CASE("what is not for one kernel is left to two") {
   const Window2d twos = Window2d::square(2, 2);
   CHECK(done(half(), plain, twos, Maths::float32));
   CHECK(done(float(), plain, twos, Maths::tf32));
+  // Steps that tensor copies do not take, in as many tiles as make warpgroups the better choice.
+  CHECK(done(half(), square({2, 64, 99, 99}, 128, 3, 9, 0), twos, Maths::float32));
   CHECK_FALSE(done(float(), plain, twos, Maths::float32));
   CHECK_FALSE(done(half(), plain, Window2d::square(12), Maths::float32));
   CHECK_FALSE(done(half(), square({1, 6, 9, 9}, 6, 3, 1, 1, 6), twos, Maths::float32));
