@@ -13,7 +13,8 @@ struct MatrixTile {
   static constexpr int warps_down = Rows / WarpRows, warps_across = Columns / WarpColumns;
   static constexpr int threads = 32 * warps_down * warps_across;
   static constexpr int stages = Stages;
-  /// Blocks to a multiprocessor. Three products of split floats want more registers than one more block leaves.
+  /// Blocks to a multiprocessor. Three products of split floats want more registers than one more block
+  /// leaves.
   static constexpr int resident(int products) { return products == 3 ? Resident - 1 : Resident; }
   static constexpr int row_bytes = Rows * line_bytes, column_bytes = Columns * line_bytes;
   static constexpr int stage_bytes = row_bytes + column_bytes;
