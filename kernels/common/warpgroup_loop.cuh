@@ -109,7 +109,7 @@ template <class Job, class Argument>
 __device__ inline void consume_tiles(const Argument& argument, unsigned char* memory, Mbarrier* full,
                                      Mbarrier* empty) {
   using Tile = typename Job::Tile;
-  const int thread = static_cast<int>(threadIdx.x) % 128, group = static_cast<int>(threadIdx.x) / 128 - 1;
+  const int lane = static_cast<int>(threadIdx.x) % 32, group = static_cast<int>(threadIdx.x) / 128 - 1;
   StageCounter<Tile::stages> at;
   float d[Tile::columns / 2];
   for (unsigned tile = blockIdx.x; tile < argument.tiles; tile += gridDim.x) {
@@ -128,13 +128,13 @@ __device__ inline void consume_tiles(const Argument& argument, unsigned char* me
       if (step > 0) {
         // One group of products stays under way; what the one before it read may be written again.
         wait_for_products<1>();
-        if (thread == 0) mbarrier_arrive(empty + before);
+        if (lane == 0) mbarrier_arrive(empty + before);
       }
       before = at.stage;
       at.step();
     }
     wait_for_products<0>(d);
-    if (job.steps.count > 0 && thread == 0) mbarrier_arrive(empty + before);
+    if (job.steps.count > 0 && lane == 0) mbarrier_arrive(empty + before);
     job.store(d, memory + Tile::stages * Tile::stage_bytes);
   }
 }
@@ -158,7 +158,7 @@ __device__ inline void run_warpgroups(const Argument& argument) {
   if (threadIdx.x == 0) {
     for (int stage = 0; stage < Tile::stages; ++stage) {
       mbarrier_init(full + stage, 1);
-      mbarrier_init(empty + stage, Tile::consumers);
+      mbarrier_init(empty + stage, Tile::consumers * 4);  // every warp speaks for itself
     }
     publish_mbarriers();
     Job::prefetch(argument);
