@@ -2,6 +2,8 @@
 
 #include "deconv/ops/cuda/unpool_conv2d.hpp"
 #include "matrix_choice.cuh"
+#include "unpool_patches.cuh"
+#include "warpgroup_unpool.cuh"
 
 namespace deconv::cuda {
 namespace {
@@ -30,27 +32,6 @@ bool few_windows(const Window2d& w) {
          (w.kernel_x - 1) / w.stride_x <= 1;
 }
 
-Index pixels_under(const PhaseAxis& axis, int places) {
-  return Index{places - 1} * axis.origin_step + std::abs(Index{axis.taps - 1} * axis.read_step) + 1;
-}
-
-/// What the phases of a correlation need at most.
-struct Extremes {
-  int rows = 0, columns = 0;  ///< places
-  Index taps = 0;
-};
-template <class T>
-Extremes extremes_of(const MatrixCorrelation<T>& c) {
-  Extremes most;
-  for (int phase = 0; phase < static_cast<int>(c.phases); ++phase) {
-    const PhaseAxis y = c.phase_y(phase), x = c.phase_x(phase);
-    most.rows = std::max(most.rows, y.rows);
-    most.columns = std::max(most.columns, x.rows);
-    most.taps = std::max(most.taps, Index{1} * y.taps * x.taps);
-  }
-  return most;
-}
-
 /// The patches that take the fewest multiplications and lines, where a line costs as much as four rows of a
 /// tap. No lines in them where shared memory holds none.
 template <class T>
@@ -60,9 +41,7 @@ PlacePatches choose_patches(const MatrixCorrelation<T>& c) {
   Index least = 0;
   for (int across = 8; across <= patch_rows; across *= 2) {
     const int down = patch_rows / across;
-    Index lines = 1;
-    for (int phase = 0; phase < static_cast<int>(c.phases); ++phase)
-      lines = std::max(lines, pixels_under(c.phase_y(phase), down) * pixels_under(c.phase_x(phase), across));
+    const Index lines = lines_under(c, down, across);
     if (lines > most_lines) continue;
     const Index rows = parts_of(most.rows, down), columns = parts_of(most.columns, across);
     const Index cost = rows * columns * (patch_rows * most.taps + 4 * lines);
@@ -90,21 +69,125 @@ tuning::MatrixProduct product_of(const Context<Cuda>& context, const MatrixCorre
   return product;
 }
 
-/// The serving tile with the least estimate, in one split.
-tuning::Estimate choose_tile(const tuning::MatrixProduct& product, TileChoice wanted) {
-  tuning::Estimate best{{-1, 1, Units::matrix}, 0};
-  for (std::size_t i = 0; i < tuning::matrix_tiles.size(); ++i) {
-    const tuning::MatrixTileShape& tile = tuning::matrix_tiles[i];
-    if (!serves(tile) || (wanted.tile >= 0 && static_cast<int>(i) != wanted.tile)) continue;
-    const double cycles = tuning::cycles_of(product, tile, 1);
-    if (best.choice.tile < 0 || cycles < best.cycles)
-      best = {{static_cast<int>(i), 1, Units::matrix}, cycles};
+/// A pass back to the data that unpools what it reads, on either kind of units.
+template <class T>
+struct FusedPass {
+  const MatrixCorrelation<T>& c;
+  PlacePatches warps, groups;  ///< of mma.sync's tiles, of the warpgroups'
+  tuning::MatrixProduct on_warps, on_groups;
+  double instructions = 0;  ///< to unpool 16 bytes of a pixel
+  Index windows = 1;        ///< over a pixel that are waited for one after the other
+
+  FusedPass(const Context<Cuda>& context, const MatrixCorrelation<T>& correlation, const Window2d& window,
+            Index maps)
+      : c(correlation),
+        warps(choose_patches(c)),
+        groups(warpgroup_patches(c)),
+        on_warps(product_of(context, c, patches(warps) * patch_rows, maps)),
+        on_groups(product_of(context, c, patches(groups) * patch_rows, maps)) {
+    const double covering =
+        static_cast<double>(window.taps()) / static_cast<double>(window.stride_y * window.stride_x);
+    instructions = 40 + 5 * covering * chunk_of<T>;
+    // A part is multiplied whole, however few maps it has.
+    on_groups.depth = extremes_of(c).taps * parts_of(c.src.chunks, line_chunks) * line_chunks * chunk_of<T>;
+    if (!few_windows(window)) windows = std::max<Index>(1, static_cast<Index>(covering));
   }
-  if (best.choice.tile < 0)
+
+  [[nodiscard]] Index patches(const PlacePatches& cut) const {
+    return c.images * cut.patches_down * cut.patches_across;
+  }
+  [[nodiscard]] Index tiles(const PlacePatches& cut, int columns) const {
+    return patches(cut) * parts_of<Index>(c.columns, columns) * c.groups * Index{c.phases};
+  }
+
+  /// The product, and what unpooling costs besides: its instructions on 132 multiprocessors that issue 128 a
+  /// cycle; half of it beside other blocks' products.
+  [[nodiscard]] double cycles_of(const tuning::MatrixTileShape& tile) const {
+    const Index chunks = tiles(warps, tile.columns) * warps.lines * c.src.chunks;
+    return tuning::cycles_of(on_warps, tile, 1) +
+           static_cast<double>(chunks) * instructions / (132 * 128) / 2;
+  }
+  /// The product or the unpooling, which goes on beside it, whichever takes longer, and the first part, for
+  /// which nothing is multiplied yet. 224 threads unpool a chunk each at a time: seven warps on four
+  /// schedulers, where a warp issues every other cycle at best, and at least the way to the second cache and
+  /// back.
+  [[nodiscard]] double cycles_of(const tuning::WarpgroupTileShape& tile) const {
+    constexpr Index processors = 132, threads = 224;
+    constexpr double second_cache = 600;
+    const double round = std::max(2 * instructions, second_cache * static_cast<double>(windows));
+    const auto rounds = [&](Index chunks) { return static_cast<double>(parts_of(chunks, threads)) * round; };
+    const Index fullest = parts_of(tiles(groups, tile.columns), processors);
+    const double unpooling = rounds(fullest * groups.lines * c.src.chunks);
+    return std::max(tuning::cycles_of(on_groups, tile, 1), unpooling) +
+           rounds(Index{groups.lines} * std::min(c.src.chunks, line_chunks));
+  }
+};
+
+/// The tile of a table with the least estimate, in one split, of those for which `usable`, or the one wanted.
+template <class T, class Tiles, class Usable>
+tuning::Estimate least_estimate(const FusedPass<T>& pass, const Tiles& tiles, Units units, int wanted,
+                                Usable&& usable) {
+  tuning::Estimate best{{-1, 1, units}, 0};
+  for (int i = 0; i < static_cast<int>(tiles.size()); ++i) {
+    const auto& tile = tiles[static_cast<std::size_t>(i)];
+    if ((wanted >= 0 && i != wanted) || !usable(i, tile)) continue;
+    const double cycles = pass.cycles_of(tile);
+    if (best.choice.tile < 0 || cycles < best.cycles) best = {{i, 1, units}, cycles};
+  }
+  return best;
+}
+template <class T>
+tuning::Estimate on_matrix_units(const FusedPass<T>& pass, int wanted) {
+  return least_estimate(pass, tuning::matrix_tiles, Units::matrix, wanted,
+                        [](int, const auto& tile) { return serves(tile); });
+}
+template <class T>
+tuning::Estimate on_warpgroups(const FusedPass<T>& pass, int wanted) {
+  return least_estimate(pass, tuning::warpgroup_tiles, Units::warpgroup, wanted,
+                        [&](int i, const auto&) { return fits_unpooling(i, pass.groups.lines); });
+}
+
+/// What the one kernel is expected to take on the units that the GPU has, as tuning::best_estimate.
+template <class T, class Fits>
+tuning::Estimate best_fused(const Context<Cuda>& context, const FusedPass<T>& pass, Fits&& fits) {
+  const tuning::Estimate warps = on_matrix_units(pass, -1);
+  if (pass.on_groups.times != 1 || !has_warpgroup_units(context.device())) return warps;
+  const tuning::Estimate groups = on_warpgroups(pass, -1);
+  return groups.choice.tile >= 0 && groups.cycles < warps.cycles && fits() ? groups : warps;
+}
+
+/// The units and the tile that `wanted` leaves open. A tile named without units is one of mma.sync's. Throws
+/// ArgumentError where what is wanted cannot be.
+template <class T, class Fits>
+TileChoice choose_fused(const Context<Cuda>& context, const FusedPass<T>& pass, TileChoice wanted,
+                        Fits&& fits) {
+  if (wanted.splits > 1)
+    raise<ArgumentError>("unpool_conv2d: ", wanted.splits,
+                         " splits were asked for: what is unpooled is multiplied at once");
+  if (wanted.units == Units::by_maths && wanted.tile < 0) return best_fused(context, pass, fits).choice;
+  if (wanted.units == Units::warpgroup) {
+    if (!has_warpgroup_units(context.device()))
+      raise<ArgumentError>(
+          "unpool_conv2d: warpgroups' products were asked for, which this GPU or this build has not");
+    if (pass.on_groups.times != 1 || pass.groups.lines == 0 || !fits())
+      raise<ArgumentError>(
+          "unpool_conv2d: warpgroups' products were asked for, which serve one group of channels, single "
+          "products, places that are neighbours in the plane, taps that some pixel lies under and reach no "
+          "further than shared memory, and filters within the limits of tensor copies");
+    const TileChoice choice = on_warpgroups(pass, wanted.tile).choice;
+    if (choice.tile < 0)
+      raise<ArgumentError>("unpool_conv2d: tile ", wanted.tile,
+                           " of the warpgroups' tuning table does not serve: it wants at most 128 columns, "
+                           "and room for two patches of ",
+                           pass.groups.lines, " pixels beside its stages");
+    return choice;
+  }
+  const TileChoice choice = on_matrix_units(pass, wanted.tile).choice;
+  if (choice.tile < 0)
     raise<ArgumentError>("unpool_conv2d: tile ", wanted.tile,
                          " of the matrix units' tuning table does not serve: it wants ", patch_rows,
                          " rows and less than 128 columns");
-  return best;
+  return choice;
 }
 
 template <class T, int Products, int Entry = 0>
@@ -136,14 +219,11 @@ bool unpool_conv2d_pays(const Context<Cuda>& context, const Shape& diff_dst, con
     return false;
   const TensorView<T, Cuda> pixels(nullptr, diff_src, Layout::nhwc);
   const auto c = reverse_geometry<T>(plane, nullptr, params, pixels, blocks);
-  const PlacePatches cut = choose_patches(c);
-  if (cut.lines == 0) return false;
+  const FusedPass<T> fused(context, c, window, maps);
+  if (fused.warps.lines == 0) return false;
   const auto alone = reverse_geometry<T>(plane, nullptr, params, pixels, MergedBlocks::fastest);
   const Extremes most = extremes_of(alone);
   const auto apart = product_of(context, alone, c.images * most.rows * most.columns, maps);
-  const Index patches = c.images * cut.patches_down * cut.patches_across;
-  const auto fused = product_of(context, c, patches * patch_rows, maps);
-  const tuning::Estimate tile = choose_tile(fused, {});
   // What the separate kernels take besides: two starts, the plane written by the unpooling, read and written
   // by the rectifier and read by the convolution.
   constexpr double bytes_a_cycle = 2000, kernel_start = 6000;
@@ -151,16 +231,8 @@ bool unpool_conv2d_pays(const Context<Cuda>& context, const Shape& diff_dst, con
       2 * kernel_start +
       static_cast<double>((4 * plane.count() + diff_dst.count()) * Index{sizeof(T)} + diff_dst.count()) /
           bytes_a_cycle;
-  // What unpooling costs here: some 40 instructions a chunk and five an element and window over it, on 132
-  // multiprocessors that issue 128 a cycle; half of it beside other blocks' products.
-  const auto& shape = tuning::matrix_tiles[static_cast<std::size_t>(tile.choice.tile)];
-  const Index blocks = patches * parts_of<Index>(c.columns, shape.columns) * c.groups * Index{c.phases};
-  const double windows =
-      static_cast<double>(window.taps()) / static_cast<double>(window.stride_y * window.stride_x);
-  const double chunks = static_cast<double>(blocks * cut.lines * (maps / chunk_of<T>));
-  const double unpooling = chunks * (40 + 5 * windows * chunk_of<T>) / (132 * 128) / 2;
   const tuning::Estimate product = best_estimate(context, apart, [&] { return params.groups == 1; });
-  return tile.cycles + unpooling <= product.cycles + moving;
+  return best_fused(context, fused, [] { return true; }).cycles <= product.cycles + moving;
 }
 
 template <class T>
@@ -180,7 +252,6 @@ bool unpool_conv2d_reverse_data(const Context<Cuda>& context, TensorView<const T
                                            weights, nullptr, params, diff_src, blocks);
   if (!made) return false;
   const MatrixCorrelation<T>& c = made->c;
-  const PlacePatches cut = choose_patches(c);
   UnpooledPlane<T> unpooled;
   unpooled.signals = diff_dst.data();
   unpooled.switches = reinterpret_cast<const std::uint8_t*>(switches.data());
@@ -190,14 +261,15 @@ bool unpool_conv2d_reverse_data(const Context<Cuda>& context, TensorView<const T
   unpooled.few = few_windows(window);
   unpooled.rectified = negative_slope.has_value();
   unpooled.negative_slope = negative_slope.value_or(0.0f);
-  const auto product =
-      product_of(context, c, c.images * cut.patches_down * cut.patches_across * patch_rows, maps);
-  kernel_count(product.depth, "a sum");
-  const int tile = choose_tile(product, choice).choice.tile;
-  if (product.times == 3) {
-    if constexpr (std::is_same_v<T, float>) start<T, 3>(context, c, unpooled, cut, tile);
+  const FusedPass<T> pass(context, c, window, maps);
+  kernel_count(pass.on_warps.depth, "a sum");
+  const TileChoice chosen = choose_fused(context, pass, choice, [&] { return copies_filters(c); });
+  if (chosen.units == Units::warpgroup) {
+    start_warpgroup_unpool(context, c, unpooled, pass.groups, chosen.tile);
+  } else if (pass.on_warps.times == 3) {
+    if constexpr (std::is_same_v<T, float>) start<T, 3>(context, c, unpooled, pass.warps, chosen.tile);
   } else {
-    start<T, 1>(context, c, unpooled, cut, tile);
+    start<T, 1>(context, c, unpooled, pass.warps, chosen.tile);
   }
   return true;
 }

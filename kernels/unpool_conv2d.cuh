@@ -157,6 +157,29 @@ struct BlockPatch {
   Index outputs;  ///< the first of the group's maps in the image's first output
 };
 
+/// N maps of pixel (y, x), from windows of which the first in the image has them at `first`; zeros outside of
+/// the plane.
+template <int N, bool FourAtOnce, class T>
+__device__ inline Vector<T, N> unpooled_and_rectified(const UnpooledPlane<T>& plane, int y, int x,
+                                                      Index first) {
+  Vector<T, N> values{};
+  if (static_cast<unsigned>(y) >= static_cast<unsigned>(plane.g.y.extent) ||
+      static_cast<unsigned>(x) >= static_cast<unsigned>(plane.g.x.extent))
+    return values;
+  const T* const from = plane.signals + first;
+  const std::uint8_t* const taps = plane.switches + first;
+  values = FourAtOnce && plane.few
+               ? unpooled_from_four<N>(plane.g, y, x, plane.channels, plane.last, from, taps)
+               : unpooled<N>(plane.g, y, x, plane.channels, plane.last, from, taps);
+  if (plane.rectified)
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+      const float signal = to_float(values.at[i]);
+      values.at[i] = from_float<T>(rectified(signal, signal, plane.negative_slope));
+    }
+  return values;
+}
+
 /// Unpools 128 bytes of maps of a patch's pixels into lines of shared memory: part `part` of a group's maps,
 /// which are `chunks`.
 template <class T, class Tile>
@@ -171,24 +194,10 @@ __device__ inline void unpool_lines(const UnpooledPlane<T>& plane, const BlockPa
   int line = static_cast<int>(threadIdx.x) / pieces, down = line / width, across = line - down * width;
 #pragma unroll 1
   for (; line < count; line += together) {
-    const int y = patch.y.first + down, x = patch.x.first + across;
     Vector<T, N> values{};
-    if (part * line_chunks + piece / 2 < chunks &&
-        static_cast<unsigned>(y) < static_cast<unsigned>(plane.g.y.extent) &&
-        static_cast<unsigned>(x) < static_cast<unsigned>(plane.g.x.extent)) {
-      const Index first = patch.outputs + (part * pieces + piece) * N;
-      const T* const from = plane.signals + first;
-      const std::uint8_t* const taps = plane.switches + first;
-      values = four_at_once && plane.few
-                   ? unpooled_from_four<N>(plane.g, y, x, plane.channels, plane.last, from, taps)
-                   : unpooled<N>(plane.g, y, x, plane.channels, plane.last, from, taps);
-      if (plane.rectified)
-#pragma unroll
-        for (int i = 0; i < N; ++i) {
-          const float signal = to_float(values.at[i]);
-          values.at[i] = from_float<T>(rectified(signal, signal, plane.negative_slope));
-        }
-    }
+    if (part * line_chunks + piece / 2 < chunks)
+      values = unpooled_and_rectified<N, four_at_once>(plane, patch.y.first + down, patch.x.first + across,
+                                                       patch.outputs + (part * pieces + piece) * N);
     store_vector<N>(reinterpret_cast<T*>(lines + panel_offset(line, piece / 2)) + piece % 2 * N, values);
     across += together;
     while (across >= width) {

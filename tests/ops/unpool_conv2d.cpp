@@ -3,6 +3,10 @@
 
 #include "deconv/ops/unpool_conv2d.hpp"
 
+#include <cmath>
+#include <limits>
+#include <vector>
+
 #include "deconv/ops/reference/unpool_conv2d.hpp"
 #include "support/convolution_passes.hpp"
 #include "support/convolutions.hpp"
@@ -125,10 +129,11 @@ TEST_CASE("unpooling with the pass back refuses what does not fit") {
 
 #if defined(DECONV_TEST_CUDA)
 
-/// The one kernel with a tile of the tester's choice; nothing where there is none. What it does not write
-/// stays NaN.
+/// The one kernel with units and a tile of the tester's choice; nothing where there is none. What it does not
+/// write stays NaN.
 template <class T>
-std::optional<Tensor<T, Cpu>> run_fused(const Unpooled& c, int tile, Maths maths, bool integers) {
+std::optional<Tensor<T, Cpu>> run_fused(const Unpooled& c, cuda::TileChoice choice, Maths maths,
+                                        bool integers) {
   const Context<Cuda> context = cuda_context()->with(maths);
   const auto on_device = [&](const Tensor<T, Cpu>& values) {
     return to_device(context, in_layout<T>(values, Layout::nhwc).view());
@@ -138,9 +143,10 @@ std::optional<Tensor<T, Cpu>> run_fused(const Unpooled& c, int tile, Maths maths
   const auto signals = on_device(make_input<T>({c.pooled}, integers, 61));
   const auto weights = on_device(make_input<T>({c.weights()}, integers, 62));
   const auto taps = to_device(context, taps_of(c, Layout::nhwc).view());
-  if (!cuda::unpool_conv2d_reverse_data<T>(context, signals, as_switches(taps), c.window, c.overlap, c.slope,
-                                           c.plane, weights, c.params, diff_src.view(),
-                                           {tile, 1, cuda::Units::matrix}))
+  const auto wide = Switches<Cuda>::make(c.pooled, Layout::nhwc, c.window.taps(), context.workspace());
+  const auto switches = wide.view().width() == 1 ? as_switches(taps) : wide.view();
+  if (!cuda::unpool_conv2d_reverse_data<T>(context, signals, switches, c.window, c.overlap, c.slope, c.plane,
+                                           weights, c.params, diff_src.view(), choice))
     return {};
   return in_layout<T>(to_host(context, diff_src.view()).view(), Layout::nchw);
 }
@@ -162,41 +168,120 @@ Tensor<double, Cpu> expected_of(const Unpooled& c, bool integers) {
   return expected;
 }
 
+/// Warpgroups serve one group and single products.
+bool on_warpgroups(const Unpooled& c, Maths maths) { return c.params.groups == 1 && maths != Maths::tf32x3; }
+
+/// The tiles of both units: exact on integers, and one of them within `allowed` on random numbers. How many
+/// were checked.
 template <class T>
-void check_tiles(Maths maths, double allowed) {
+int check_tiles(const Unpooled& c, Maths maths, double allowed) {
   int checked = 0;
-  for (const Unpooled& c : cases()) {
-    const auto expected = expected_of<T>(c, true);
-    CHECK(share_of_nonzero(expected) > 0.1);
-    for (const int tile : {1, 2, 4}) {
-      INFO(c.name() << ", tile " << tile << ", " << name_of(dtype_of<T>) << ", " << name_of(maths));
-      const auto met = run_fused<T>(c, tile, maths, true);
+  const auto expected = expected_of<T>(c, true), random = expected_of<T>(c, false);
+  CHECK(share_of_nonzero(expected) > 0.1);
+  const auto check = [&](cuda::Units units, const std::vector<int>& tiles) {
+    for (const int tile : tiles) {
+      INFO(c.name() << ", units " << static_cast<int>(units) << ", tile " << tile << ", "
+                    << name_of(dtype_of<T>) << ", " << name_of(maths));
+      const auto met = run_fused<T>(c, {tile, 1, units}, maths, true);
       REQUIRE(met);
       CHECK(different(*met, expected) == 0);
       ++checked;
     }
-    const auto met = run_fused<T>(c, -1, maths, false);
+    const auto met = run_fused<T>(c, {-1, 1, units}, maths, false);
     REQUIRE(met);
-    const double error = error_against<T>(*met, expected_of<T>(c, false));
-    INFO(c.name() << ", " << name_of(dtype_of<T>) << ", " << name_of(maths) << ": error " << error);
+    const double error = error_against<T>(*met, random);
+    INFO(c.name() << ", units " << static_cast<int>(units) << ", " << name_of(dtype_of<T>) << ", "
+                  << name_of(maths) << ": error " << error);
     CHECK_FALSE(!(error <= allowed));
-  }
-  CHECK(checked == 10 * 3);
+  };
+  check(cuda::Units::matrix, {1, 2, 4});
+  if (on_warpgroups(c, maths)) check(cuda::Units::warpgroup, {1, 2, 3, 4});
+  return checked;
 }
+
+// A result is rounded once, its unpooled sums too; products of 16-bit numbers are exact.
+constexpr double half_error = 0x1p-11, bfloat16_error = 0x1p-8, tf32_error = 0x1p-11;
 
 TEST_CASE("every tile unpools and passes back in one kernel") {
   if (!cuda_context()) return;
-  // A result is rounded once, its unpooled sums too; products of 16-bit numbers are exact.
-  check_tiles<half>(Maths::float32, 0x1p-11);
-  check_tiles<bfloat16>(Maths::float32, 0x1p-8);
-  check_tiles<float>(Maths::tf32, 0x1p-11);
-  check_tiles<float>(Maths::tf32x3, 1e-6);
+  const auto check = [&]<class T>(T, Maths maths, double allowed) {
+    int checked = 0;
+    for (const Unpooled& c : cases()) checked += check_tiles<T>(c, maths, allowed);
+    return checked;
+  };
+  // Ten cases, one of them in groups.
+  CHECK(check(half(), Maths::float32, half_error) == 10 * 3 + 9 * 4);
+  CHECK(check(bfloat16(), Maths::float32, bfloat16_error) == 10 * 3 + 9 * 4);
+  CHECK(check(float(), Maths::tf32, tf32_error) == 10 * 3 + 9 * 4);
+  CHECK(check(float(), Maths::tf32x3, 1e-6) == 10 * 3);
+}
+
+TEST_CASE("blocks of warpgroups unpool many patches, one after the other") {
+  if (!cuda_context()) return;
+  // More tiles than an emulated (or real) GPU has multiprocessors; maps in an odd number of parts, the last
+  // of which has less than 32 bytes; images, rows and columns of patches, of which the last ones hang over.
+  const Unpooled c =
+      layer({2, 72, 40, 21}, 136, {Window2d::square(3, 1, 1), 1}, Window2d::square(3, 2), OverlapRule::last);
+  check_tiles<half>(c, Maths::float32, half_error);
+  check_tiles<float>(c, Maths::tf32, tf32_error);
+}
+
+TEST_CASE("NaN and infinities go through one kernel back on either units alike") {
+  if (!cuda_context()) return;
+  const Context<Cuda> context = *cuda_context();
+  const Unpooled c = cases()[3];
+  auto signals = make_input<half>({c.pooled}, true, 61);
+  signals.data()[17] = static_cast<half>(std::numeric_limits<float>::quiet_NaN());
+  signals.data()[signals.count() / 2] = static_cast<half>(std::numeric_limits<float>::infinity());
+  const auto on_device = [&](const Tensor<half, Cpu>& values) {
+    return to_device(context, in_layout<half>(values, Layout::nhwc).view());
+  };
+  const auto from = on_device(signals), weights = on_device(make_input<half>({c.weights()}, true, 62));
+  const auto taps = to_device(context, taps_of(c, Layout::nhwc).view());
+  const auto run = [&](cuda::Units units) {
+    auto diff_src = context.make<half>(c.src, Layout::nhwc);
+    REQUIRE(cuda::unpool_conv2d_reverse_data<half>(context, from, as_switches(taps), c.window, c.overlap,
+                                                   c.slope, c.plane, weights, c.params, diff_src.view(),
+                                                   {-1, 1, units}));
+    return to_host(context, diff_src.view());
+  };
+  const auto warps = run(cuda::Units::matrix), groups = run(cuda::Units::warpgroup);
+  Index finite = 0, different = 0;
+  for (Index i = 0; i < warps.count(); ++i) {
+    const double left = number(warps.data()[i]), right = number(groups.data()[i]);
+    finite += std::isfinite(left) ? 1 : 0;
+    different += left == right || (std::isnan(left) && std::isnan(right)) ? 0 : 1;
+  }
+  CHECK(different == 0);
+  CHECK(finite > 0);
+  CHECK(finite < warps.count());
+}
+
+TEST_CASE("unpooling warpgroups asked for by name are refused where they do not serve") {
+  if (!cuda_context()) return;
+  const auto refused = [&]<class T>(T, const Unpooled& c, Maths maths, cuda::TileChoice choice,
+                                    const char* why) {
+    INFO(c.name() << ", tile " << choice.tile);
+    CHECK_THROWS_AS(run_fused<T>(c, choice, maths, true), ArgumentError);
+    CHECK_THROWS_WITH(run_fused<T>(c, choice, maths, true), Contains(why));
+  };
+  constexpr auto groups = cuda::Units::warpgroup;
+  const Window2d twos = Window2d::square(2, 2);
+  const Conv2dParams threes{Window2d::square(3, 1, 1), 1};
+  const Unpooled plain = layer({1, 16, 12, 12}, 16, threes, twos),
+                 grouped = layer({1, 32, 12, 12}, 32, {Window2d::square(3, 1, 1), 2}, twos);
+  refused(float(), plain, Maths::tf32x3, {-1, 1, groups}, "single products");
+  refused(half(), grouped, Maths::float32, {-1, 1, groups}, "one group");
+  refused(half(), plain, Maths::float32, {0, 1, groups}, "at most 128 columns");
+  refused(half(), plain, Maths::float32, {99, 1, groups}, "tile 99");
+  refused(half(), plain, Maths::float32, {-1, 2, groups}, "splits");
+  refused(half(), plain, Maths::float32, {0, 1, cuda::Units::matrix}, "less than 128 columns");
 }
 
 TEST_CASE("what is not for one kernel back is left to three") {
   if (!cuda_context()) return;
   const auto done = [&]<class T>(T, Unpooled c, Maths maths) {
-    return run_fused<T>(c, -1, maths, true).has_value();
+    return run_fused<T>(c, {}, maths, true).has_value();
   };
   const Context<Cuda> context = cuda_context()->with(Maths::tf32);
   const auto pays = [&](const Unpooled& c) {
@@ -205,10 +290,16 @@ TEST_CASE("what is not for one kernel back is left to three") {
   const Conv2dParams params{Window2d::square(3, 1, 1), 1}, far{{2, 2, 1, 1, 40, 40, {}, Rounding::floor}, 1};
   const Unpooled plain = layer({1, 16, 12, 12}, 16, params, Window2d::square(2, 2)),
                  odd = layer({1, 16, 12, 12}, 18, params, Window2d::square(2, 2)),
-                 reaching = layer({1, 16, 44, 44}, 16, far, Window2d::square(2, 2));
+                 reaching = layer({1, 16, 44, 44}, 16, far, Window2d::square(2, 2)),
+                 merged = layer({1, 3, 44, 44}, 16, params, Window2d::square(2, 2)),
+                 late = layer({1, 16, 44, 44}, 16, params, Window2d::square(17));
   CHECK(done(half(), plain, Maths::float32));
   CHECK_FALSE(done(half(), odd, Maths::float32));       // maps in no multiple of 16 bytes
   CHECK_FALSE(done(half(), reaching, Maths::float32));  // taps too far apart for shared memory
+  CHECK_FALSE(done(half(), merged, Maths::float32));    // and blocks of merged pixels, two in the plane apart
+  CHECK_FALSE(done(half(), late, Maths::float32));      // switches of two bytes
+  for (const Unpooled& c : {odd, reaching, merged, late})
+    CHECK_FALSE(run_fused<half>(c, {-1, 1, cuda::Units::warpgroup}, Maths::float32, true).has_value());
   CHECK(pays(plain));
   CHECK_FALSE(pays(odd));
   CHECK_FALSE(pays(reaching));

@@ -22,8 +22,9 @@ template <class T>
 
 /// Whatever it pays. False, and nothing done, where there is no such kernel: float32 maths, groups whose maps
 /// do not come in chunks of 16 bytes, switches of more than a byte, views that do not begin at multiples of
-/// 16 bytes (switches: of a chunk's elements), taps that reach too far for shared memory. `choice` names a
-/// tile of the matrix units' table. Throws ArgumentError for a tile that does not serve.
+/// 16 bytes (switches: of a chunk's elements), taps that reach too far for shared memory. `choice` names
+/// units and a tile of their table. Throws ArgumentError for units or a tile that do not serve, and for
+/// splits.
 template <class T>
 [[nodiscard]] bool unpool_conv2d_reverse_data(const Context<Cuda>& context,
                                               TensorView<const T, Cuda> diff_dst,
