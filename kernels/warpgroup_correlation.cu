@@ -20,7 +20,7 @@ void start(const Context<Cuda>& context, WarpgroupCorrelation<T>& w, Index rows,
     c.row_tiles = static_cast<unsigned>(row_tiles);
     w.filters = make_tiled_map(filters_of(c, taps, Tile::columns, Line));
     w.boxes = filled_bytes(c.src, Line) / Line;
-    if (windows_are_pixels(c.only_x)) c.only_x.origin_step = 1;  // as the map counts them
+    if (windows_are_pixels(c.src, c.only_x)) c.only_x.origin_step = 1;  // as the map counts them
     launch(context, &correlate_warpgroup<T, Tile>, staying_blocks(context, w.tiles), Tile::threads,
            Tile::shared_bytes, w);
   }

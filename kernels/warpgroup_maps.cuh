@@ -33,9 +33,18 @@ template <class T>
   return filled_bytes(src, 64) < filled_bytes(src, 128) ? 64 : 128;
 }
 
-/// Whether windows of merged taps are read as pixels of their own, wherever they begin.
-[[nodiscard]] inline bool windows_are_pixels(const PhaseAxis& x) {
-  return x.taps == 1 && x.origin == 0 && x.origin_step > 1;
+/// Elements of a tap.
+template <class T>
+[[nodiscard]] Index tap_elements(const PixelSource<T>& src) {
+  return Index{src.chunks - 1} * chunk_of<T> + src.last_bytes / static_cast<int>(sizeof(T));
+}
+
+/// Whether windows of a single tap, such as a row of merged ones, are read as pixels of their own, of which a
+/// map then has no more than there are: each lies within a row of the source.
+template <class T>
+[[nodiscard]] bool windows_are_pixels(const PixelSource<T>& src, const PhaseAxis& x) {
+  return x.taps == 1 && x.origin == 0 && x.rows > 0 &&
+         (Index{x.rows} - 1) * x.origin_step * src.pitch + tap_elements(src) <= Index{src.width} * src.pitch;
 }
 
 /// The pixels that a correlation's maps count: a source's own, or each window of merged taps.
@@ -46,10 +55,9 @@ struct MappedPixels {
 };
 template <class T>
 [[nodiscard]] MappedPixels mapped_pixels(const PixelSource<T>& src, const PhaseAxis& x) {
-  const Index channels = Index{src.chunks - 1} * chunk_of<T> + src.last_bytes / static_cast<int>(sizeof(T));
-  MappedPixels pixels{static_cast<std::uint64_t>(channels), src.pitch, Index{1} * src.pitch * src.width,
-                      src.width};
-  if (windows_are_pixels(x)) {
+  MappedPixels pixels{static_cast<std::uint64_t>(tap_elements(src)), src.pitch,
+                      Index{1} * src.pitch * src.width, src.width};
+  if (windows_are_pixels(src, x)) {
     pixels.pitch *= x.origin_step;
     pixels.width = x.rows;
   }
@@ -66,7 +74,7 @@ template <class T>
     return axis.first + (places - 1) * axis.step - (extent - 1);
   };
   const MappedPixels seen = mapped_pixels(src, x);
-  if (windows_are_pixels(x)) x.origin_step = 1;
+  if (windows_are_pixels(src, x)) x.origin_step = 1;
   const BoxAxis down(y), across(x);
   Im2colShape shape;
   shape.element = map_element<T>;
@@ -128,7 +136,7 @@ template <class T>
   shape.extents[3] = static_cast<std::uint64_t>(images);
   const Index strides[3] = {seen.pitch, seen.row, seen.row * src.height};
   for (int i = 0; i < 3; ++i) shape.strides[i] = static_cast<std::uint64_t>(strides[i]) * sizeof(T);
-  shape.steps[1] = windows_are_pixels(x) ? 1 : narrow(x.origin_step);
+  shape.steps[1] = windows_are_pixels(src, x) ? 1 : narrow(x.origin_step);
   shape.steps[2] = narrow(y.origin_step);
   shape.box[0] = elements_of<T>(line);
   shape.box[1] = narrow(width) * shape.steps[1];

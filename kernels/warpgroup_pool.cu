@@ -27,7 +27,7 @@ void start(const Context<Cuda>& context, WarpgroupPool<T>& w, int tile) {
           blocks_of(c.column_tiles, Index{w.pool.patches_down} * w.pool.patches_across, 1, c.images, 1).x;
       w.filters = make_tiled_map(filters_of(c, taps_of(c), Tile::columns, Line));
       w.boxes = filled_bytes(c.src, Line) / Line;
-      if (windows_are_pixels(c.only_x)) c.only_x.origin_step = 1;  // as the map counts them
+      if (windows_are_pixels(c.src, c.only_x)) c.only_x.origin_step = 1;  // as the map counts them
       launch(context, &correlate_and_pool_warpgroup<T, Tile>, staying_blocks(context, w.tiles), Tile::threads,
              Tile::shared_bytes, w);
     }

@@ -68,7 +68,7 @@ void start_warpgroup_gradient(const Context<Cuda>& context, WarpgroupWeightGradi
                               const MatrixWeightGradient<T>& g, int tile) {
   w.g = g;
   w.diff_dst = make_tiled_map(signals_of(g));
-  if (windows_are_pixels(windows_of(g))) w.g.x.stride = 1;  // as the map counts them
+  if (windows_are_pixels(g.src, windows_of(g))) w.g.x.stride = 1;  // as the map counts them
   const int line = line_for(g.src), depth = filled_bytes(g.src, line) / static_cast<int>(sizeof(T));
   w.tap_boxes = filled_bytes(g.src, line) / line;
   // The columns behind a tap's channels belong nowhere.
