@@ -27,10 +27,15 @@ the nominal bandwidth, nor a matrix product the nominal rate: `bench_cuda` measu
 those. `scripts/gpu_check` measures all of it; once it has, the figures take this page's place.
 
 The targets to be checked then are those of `bench/cuda_compare.py`, which prints a verdict for each.
-
+{seen}
 Written by `bench/cuda_roofline.py`; layers of equal geometry stand once, under the first one's name.
 
 {sections}
+"""
+NOT_SEEN = """
+No kernel has run on a card yet, neither its results nor its speed were seen there: `kernel-resources.md` lists them all. Those
+that depend most on what only hardware can say are `correlate_warpgroup`, `correlate_weights_warpgroup` and
+`correlate_and_pool_warpgroup` (tensor copies, barriers with phases, wgmma; [how](../kernels/warpgroup.md)).
 """
 NUMBERS = ("float32", "tf32", "3xtf32", "bfloat16")
 
@@ -150,7 +155,7 @@ def main():
                      table(summary, ["op", "layers", "GB", "least ms"]), "",
                      "## Kernels that move memory, layer by layer", "", *details]
     print(PAGE.format(batch=largest, card=options.card, bandwidth=options.bandwidth / 1e12, flops=options.flops / 1e12,
-                      tf32=options.tf32 / 1e12, half=options.half / 1e12, sections="\n".join(sections).rstrip()))
+                      tf32=options.tf32 / 1e12, half=options.half / 1e12, seen="" if options.measured else NOT_SEEN, sections="\n".join(sections).rstrip()))
     return 0
 
 
