@@ -119,15 +119,15 @@ struct UnpoolBarriers {
   Mbarrier filters_full[Tile::stages], filters_empty[Tile::stages];
   Mbarrier patch_full[2], patch_empty[2];
 
-  /// By one thread.
+  /// By one thread. Of the warps that multiply every one speaks for itself.
   __device__ void set_up() {
     for (int stage = 0; stage < Tile::stages; ++stage) {
       mbarrier_init(filters_full + stage, 1);
-      mbarrier_init(filters_empty + stage, Tile::consumers);
+      mbarrier_init(filters_empty + stage, Tile::consumers * 4);
     }
     for (int patch = 0; patch < 2; ++patch) {
       mbarrier_init(patch_full + patch, Tile::unpooling);
-      mbarrier_init(patch_empty + patch, Tile::consumers);
+      mbarrier_init(patch_empty + patch, Tile::consumers * 4);
     }
     publish_mbarriers();
   }
@@ -205,7 +205,7 @@ template <class T, class Tile>
 __device__ inline void multiply_unpooled(const WarpgroupUnpool<T>& w, unsigned char* stages,
                                          unsigned char* patches, UnpoolBarriers<Tile>& barriers) {
   using Job = UnpoolJob<T, Tile>;
-  const int thread = static_cast<int>(threadIdx.x) % 128, group = static_cast<int>(threadIdx.x) / 128 - 1;
+  const int lane = static_cast<int>(threadIdx.x) % 32, group = static_cast<int>(threadIdx.x) / 128 - 1;
   const int pitch = piece_pitch(w.cut.lines);
   StageCounter<Tile::stages> at;
   StageCounter<2> patch;
@@ -244,7 +244,7 @@ __device__ inline void multiply_unpooled(const WarpgroupUnpool<T>& w, unsigned c
         // One group of products stays under way; what the one before it read may be written again: its
         // filters, and behind the last tap its patch, which is the other one.
         wait_for_products<1>();
-        if (thread == 0) {
+        if (lane == 0) {
           mbarrier_arrive(barriers.filters_empty + before);
           if (tap == 0) mbarrier_arrive(barriers.patch_empty + (1 - patch.stage));
         }
@@ -263,7 +263,7 @@ __device__ inline void multiply_unpooled(const WarpgroupUnpool<T>& w, unsigned c
       }
     }
     wait_for_products<0>(d);
-    if (steps > 0 && thread == 0) {
+    if (steps > 0 && lane == 0) {
       mbarrier_arrive(barriers.filters_empty + before);
       mbarrier_arrive(barriers.patch_empty + (1 - patch.stage));
     }
