@@ -89,7 +89,8 @@ struct FusedPass {
         static_cast<double>(window.taps()) / static_cast<double>(window.stride_y * window.stride_x);
     instructions = 40 + 5 * covering * chunk_of<T>;
     // A part is multiplied whole, however few maps it has.
-    on_groups.depth = extremes_of(c).taps * parts_of(c.src.chunks, line_chunks) * line_chunks * chunk_of<T>;
+    on_warps.depth = extremes_of(c).taps * parts_of(c.src.chunks, line_chunks) * line_chunks * chunk_of<T>;
+    on_groups.depth = on_warps.depth;
     if (!few_windows(window)) windows = std::max<Index>(1, static_cast<Index>(covering));
   }
 
