@@ -310,15 +310,17 @@ TEST_CASE("what is not for one kernel back is left to three") {
 
 TEST_CASE("one kernel back pays for the layers with the largest planes") {
   if (!cuda_context()) return;
-  const auto pays = [&](const Unpooled& c) {
-    return unpool_conv2d_pays<bfloat16>(*cuda_context(), c.pooled, {c.window}, c.plane, c.weights(), c.params,
-                                        c.src);
+  const auto pays = [&]<class T = bfloat16>(const Unpooled& c, T = {}) {
+    return unpool_conv2d_pays<T>(cuda_context()->with(Maths::tf32), c.pooled, {c.window}, c.plane,
+                                 c.weights(), c.params, c.src);
   };
   const auto square = [](Index kernel, Index stride, Index pad) {
     return Conv2dParams{Window2d::square(kernel, stride, pad), 1};
   };
-  CHECK(pays(layer({128, 3, 224, 224}, 96, square(7, 2, 1), Window2d::square(3, 2))));   // ZFNet's first
-  CHECK(pays(layer({128, 64, 224, 224}, 64, square(3, 1, 1), Window2d::square(2, 2))));  // VGG's conv1_2
+  // On either units: ZFNet's first layer (with 16-bit numbers on warpgroups alone), AlexNet's, VGG's conv1_2.
+  CHECK(pays(layer({128, 3, 224, 224}, 96, square(7, 2, 1), Window2d::square(3, 2)), float()));
+  CHECK(pays(layer({128, 3, 227, 227}, 96, square(11, 4, 0), Window2d::square(3, 2))));
+  CHECK(pays(layer({128, 64, 224, 224}, 64, square(3, 1, 1), Window2d::square(2, 2))));
   // VGG's conv5_3: 14 x 14 pixels leave patches of 8 x 16 half empty.
   CHECK_FALSE(pays(layer({128, 512, 14, 14}, 512, square(3, 1, 1), Window2d::square(2, 2))));
 }
