@@ -56,14 +56,14 @@ void report_images(ReportJob& job, const Inputs& inputs) {
   using Clock = std::chrono::steady_clock;
   const auto begin = Clock::now();
   const auto scores = probabilities(job.model, inputs.batch);
-  tell_experiments(
-      job, inputs,
-      std::chrono::duration<double>(Clock::now() - begin).count() / static_cast<double>(inputs.size()));
+  const double seconds =
+      std::chrono::duration<double>(Clock::now() - begin).count() / static_cast<double>(inputs.size());
   const Index classes = scores.count() / inputs.size();
   ClassActivationMapOptions how;
   if (job.options.class_index) how.classes = {*job.options.class_index};
   const auto heat = job.model.engine->class_activation_maps(inputs.batch, how);
   const auto arrays = job.model.engine->activations(inputs.batch, job.layers);
+  tell_experiments(job, inputs, seconds);  // once it is known that there is such a class
   Document images = Document::array();
   for (Index n = 0; n < inputs.size(); ++n) {
     const auto i = static_cast<std::size_t>(n);
