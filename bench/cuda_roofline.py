@@ -34,8 +34,8 @@ Written by `bench/cuda_roofline.py`; layers of equal geometry stand once, under 
 """
 NOT_SEEN = """
 No kernel has run on a card yet, neither its results nor its speed were seen there: `kernel-resources.md` lists them all. Those
-that depend most on what only hardware can say are `correlate_warpgroup`, `correlate_weights_warpgroup` and
-`correlate_and_pool_warpgroup` (tensor copies, barriers with phases, wgmma; [how](../kernels/warpgroup.md)).
+that depend most on what only hardware can say are `correlate_warpgroup`, `correlate_weights_warpgroup`,
+`correlate_and_pool_warpgroup` and `correlate_unpooled_warpgroup` (tensor copies, barriers with phases, wgmma; [how](../kernels/warpgroup.md)).
 """
 NUMBERS = ("float32", "tf32", "3xtf32", "bfloat16")
 
