@@ -54,79 +54,38 @@ bool fits_patch(const Window2d& w) {
 template <class T>
 tuning::MatrixProduct product_of(const Context<Cuda>& context, Index rows, const Shape& weights,
                                  const Shape& plane, const Conv2dParams& params) {
-  tuning::MatrixProduct product;
+  tuning::MatrixProduct product = product_to<T>(context, plane.count());
   product.rows = rows;
   product.columns = weights[0] / params.groups;
   product.depth = forward_depth<T>(weights, params);
   product.products = params.groups;
-  product.outputs = plane.count();
-  product.element_bytes = sizeof(T);
-  product.times = products_of<T>(context);
-  product.most_splits = most_splits(plane.count());
   return product;
 }
 
-/// The tile of a table with the least estimate, in one split, of those for which `usable`.
-template <class Tiles, class Usable>
-tuning::Estimate least_estimate(const tuning::MatrixProduct& product, const Tiles& tiles, Units units,
-                                int wanted, Usable&& usable) {
-  tuning::Estimate best{{-1, 1, units}, 0};
-  for (std::size_t i = 0; i < tiles.size(); ++i) {
-    if (!usable(tiles[i]) || (wanted >= 0 && static_cast<int>(i) != wanted)) continue;
-    const double cycles = tuning::cycles_of(product, tiles[i], 1);
-    if (best.choice.tile < 0 || cycles < best.cycles) best = {{static_cast<int>(i), 1, units}, cycles};
-  }
-  return best;
-}
-tuning::Estimate on_matrix_units(const tuning::MatrixProduct& product, int wanted) {
-  return least_estimate(product, tuning::matrix_tiles, Units::matrix, wanted, serves);
-}
-tuning::Estimate on_warpgroups(const tuning::MatrixProduct& product, int wanted) {
-  return least_estimate(product, tuning::warpgroup_tiles, Units::warpgroup, wanted,
-                        [&](const auto& tile) { return serves_patches(tile, product.element_bytes); });
+/// The one kernel, as best_estimate and choose_units want it.
+template <class Fits>
+auto fused_pass(const tuning::MatrixProduct& product, Fits fits) {
+  return UnitsPass{
+      product.times,
+      [product](Units units, TileChoice wanted) {
+        const auto cycles = [&](const auto& tile) { return tuning::cycles_of(product, tile, 1); };
+        if (units == Units::matrix)
+          return tuning::least_whole_estimate(
+              tuning::matrix_tiles, units, wanted.tile, [](int, const auto& tile) { return serves(tile); },
+              cycles);
+        return tuning::least_whole_estimate(
+            tuning::warpgroup_tiles, units, wanted.tile,
+            [&](int, const auto& tile) { return serves_patches(tile, product.element_bytes); }, cycles);
+      },
+      fits};
 }
 
-/// What the one kernel is expected to take on the units that the GPU has, as best_estimate.
-template <class Fits>
-tuning::Estimate best_fused(const Context<Cuda>& context, const tuning::MatrixProduct& product, Fits&& fits) {
-  const tuning::Estimate warps = on_matrix_units(product, -1);
-  if (product.times != 1 || !has_warpgroup_units(context.device())) return warps;
-  const tuning::Estimate groups = on_warpgroups(product, -1);
-  return groups.choice.tile >= 0 && groups.cycles < warps.cycles && fits() ? groups : warps;
-}
-
-/// The units and the tile that `wanted` leaves open. A tile named without units is one of mma.sync's. Throws
-/// ArgumentError where what is wanted cannot be.
-template <class Fits>
-TileChoice choose_fused(const Context<Cuda>& context, const tuning::MatrixProduct& product, TileChoice wanted,
-                        Fits&& fits) {
-  if (wanted.splits > 1)
-    raise<ArgumentError>("conv2d_pool: ", wanted.splits,
-                         " splits were asked for: sums that are pooled at once are not split");
-  if (wanted.units == Units::by_maths && wanted.tile < 0) return best_fused(context, product, fits).choice;
-  if (wanted.units == Units::warpgroup) {
-    if (!has_warpgroup_units(context.device()))
-      raise<ArgumentError>(
-          "conv2d_pool: warpgroups' products were asked for, which this GPU or this build has not");
-    if (product.times != 1 || !fits())
-      raise<ArgumentError>(
-          "conv2d_pool: warpgroups' products were asked for, which serve one group of channels, single "
-          "products, strides up to 8 and patches within the limits of tensor copies");
-    const TileChoice choice = on_warpgroups(product, wanted.tile).choice;
-    if (choice.tile < 0)
-      raise<ArgumentError>(
-          "conv2d_pool: tile ", wanted.tile,
-          " of the warpgroups' tuning table does not serve: it wants at least 64 columns, and "
-          "three stages beside the values of a patch");
-    return choice;
-  }
-  const TileChoice choice = on_matrix_units(product, wanted.tile).choice;
-  if (choice.tile < 0)
-    raise<ArgumentError>("conv2d_pool: tile ", wanted.tile,
-                         " of the matrix units' tuning table does not serve: it wants ", patch_rows,
-                         " rows and at least 64 columns");
-  return choice;
-}
+constexpr ChoiceWords words{
+    "conv2d_pool",
+    "one group of channels, single products, strides up to 8 and patches within the limits of tensor copies",
+    "128 rows and at least 64 columns", "at least 64 columns, and three stages beside the values of a patch",
+    "sums that are pooled at once are not split"};
+static_assert(patch_rows == 128);
 
 /// What shapes alone say of map_patches, which knows the operands.
 bool warpgroups_may_serve(const Conv2dParams& params, const Patches& patches) {
@@ -171,7 +130,8 @@ bool conv2d_pool_pays(const Context<Cuda>& context, const Shape& src, const Shap
   const auto fits = [&] { return warpgroups_may_serve(params, patches); };
   // A split product is one whose tiles do not fill the GPU, and adds its sums in another order, as other
   // units do.
-  const tuning::Estimate alone = best_estimate(context, apart, fits), one = best_fused(context, fused, fits);
+  const tuning::Estimate alone = best_estimate(context, plain_pass(apart, fits)),
+                         one = best_estimate(context, fused_pass(fused, fits));
   if (alone.choice.splits != 1 || alone.choice.units != one.choice.units) return false;
   // What the pooling alone takes: a kernel's start, the plane read, its outputs and switches written.
   constexpr double bytes_a_cycle = 2000, kernel_start = 6000;
@@ -213,7 +173,7 @@ bool conv2d_pool_forward(const Context<Cuda>& context, TensorView<const T, Cuda>
                                      weights.shape(), plane, params);
   WarpgroupPool<T> groups;
   const TileChoice chosen =
-      choose_fused(context, product, choice, [&] { return map_patches(c, pool, groups); });
+      choose_units(context, fused_pass(product, [&] { return map_patches(c, pool, groups); }), choice, words);
   if (chosen.units == Units::warpgroup) {
     start_warpgroup_pool(context, groups, c, pool, chosen.tile);
   } else if (product.times == 3) {

@@ -50,18 +50,16 @@ void run_matrix_correlation(const Context<Cuda>& context, MatrixCorrelation<T> c
   const Index plane = std::max<Index>(1, size.rows / std::max<Index>(1, c.images));
   const Index touched = std::min<Index>(c.images, 256 / plane + 2);
   kernel_count(touched * c.src.height * c.src.width, "pixels of neighbouring images");
-  tuning::MatrixProduct product;
+  tuning::MatrixProduct product = product_to<T>(context, c.target.count);
   product.rows = size.rows;
   product.columns = c.columns;
   product.depth = kernel_count(size.taps * c.src.chunks * chunk_of<T>, "a sum");
   product.products = c.groups * Index{c.phases};
-  product.outputs = c.target.count;
-  product.element_bytes = sizeof(T);
-  product.times = products_of<T>(context);
-  product.most_splits = most_splits(c.target.count);
   WarpgroupCorrelation<T> groups;
-  const TileChoice choice =
-      choose_units(context, product, wanted, [&] { return map_pixels(c, size.taps, groups); });
+  const TileChoice choice = choose_units(
+      context, plain_pass(product, [&] { return map_pixels(c, size.taps, groups); }), wanted,
+      {"conv2d", "one group of channels, single products and planes within the limits of tensor copies",
+       "to be in the table", "to be in the table"});
   c.splits = static_cast<unsigned>(choice.splits);
   Tensor<float, Cuda> parts;
   if (choice.splits > 1) {

@@ -62,23 +62,24 @@ WeightParts<T> matrix_weight_parts(const Context<Cuda>& context, TensorView<cons
   g.diff_group = g.maps;
   g.pixels = diff_dst[0] * diff_dst[2] * diff_dst[3];
   g.images = kernel_count(diff_dst[0], "images");
-  tuning::MatrixProduct product;
+  tuning::MatrixProduct product = product_to<T>(context, count);
   product.rows = g.maps;
   product.columns = g.columns;
   product.depth = g.pixels;
   product.products = g.groups;
-  product.outputs = count;
-  product.element_bytes = sizeof(T);
-  product.times = products_of<T>(context);
   product.to_weights = true;
-  product.most_splits = most_splits(count);
   WarpgroupWeightGradient<T> groups;
-  const TileChoice taken = choose_units(context, product, choice, [&] {
+  const auto fits = [&] {
     if constexpr (sizeof(T) == 2)
       return map_pixels(g, groups);
     else
       return false;
-  });
+  };
+  const TileChoice taken =
+      choose_units(context, plain_pass(product, fits), choice,
+                   {"conv2d reverse to weights",
+                    "one group of channels, 16-bit numbers and planes within the limits of tensor copies",
+                    "to be compiled for gradients of weights", "to be compiled for gradients of weights"});
   g.splits = static_cast<unsigned>(taken.splits);
   // Pixels are counted in 32 bits: those of a split in diff_dst, all of them in src.
   kernel_count(g.pixels / taken.splits + 256, "a sum");

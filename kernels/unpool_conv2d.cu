@@ -57,15 +57,11 @@ PlacePatches choose_patches(const MatrixCorrelation<T>& c) {
 template <class T>
 tuning::MatrixProduct product_of(const Context<Cuda>& context, const MatrixCorrelation<T>& c, Index rows,
                                  Index maps) {
-  tuning::MatrixProduct product;
+  tuning::MatrixProduct product = product_to<T>(context, c.target.count);
   product.rows = rows;
   product.columns = c.columns;
   product.depth = extremes_of(c).taps * maps;
   product.products = c.groups * Index{c.phases};
-  product.outputs = c.target.count;
-  product.element_bytes = sizeof(T);
-  product.times = products_of<T>(context);
-  product.most_splits = most_splits(c.target.count);
   return product;
 }
 
@@ -124,72 +120,30 @@ struct FusedPass {
   }
 };
 
-/// The tile of a table with the least estimate, in one split, of those for which `usable`, or the one wanted.
-template <class T, class Tiles, class Usable>
-tuning::Estimate least_estimate(const FusedPass<T>& pass, const Tiles& tiles, Units units, int wanted,
-                                Usable&& usable) {
-  tuning::Estimate best{{-1, 1, units}, 0};
-  for (int i = 0; i < static_cast<int>(tiles.size()); ++i) {
-    const auto& tile = tiles[static_cast<std::size_t>(i)];
-    if ((wanted >= 0 && i != wanted) || !usable(i, tile)) continue;
-    const double cycles = pass.cycles_of(tile);
-    if (best.choice.tile < 0 || cycles < best.cycles) best = {{i, 1, units}, cycles};
-  }
-  return best;
-}
-template <class T>
-tuning::Estimate on_matrix_units(const FusedPass<T>& pass, int wanted) {
-  return least_estimate(pass, tuning::matrix_tiles, Units::matrix, wanted,
-                        [](int, const auto& tile) { return serves(tile); });
-}
-template <class T>
-tuning::Estimate on_warpgroups(const FusedPass<T>& pass, int wanted) {
-  return least_estimate(pass, tuning::warpgroup_tiles, Units::warpgroup, wanted,
-                        [&](int i, const auto&) { return fits_unpooling(i, pass.groups.lines); });
+/// The one kernel, as best_estimate and choose_units want it.
+template <class T, class Fits>
+auto units_pass(const FusedPass<T>& pass, Fits fits) {
+  return UnitsPass{pass.on_warps.times,
+                   [&pass](Units units, TileChoice wanted) {
+                     const auto cycles = [&](const auto& tile) { return pass.cycles_of(tile); };
+                     if (units == Units::matrix)
+                       return tuning::least_whole_estimate(
+                           tuning::matrix_tiles, units, wanted.tile,
+                           [](int, const auto& tile) { return serves(tile); }, cycles);
+                     return tuning::least_whole_estimate(
+                         tuning::warpgroup_tiles, units, wanted.tile,
+                         [&](int i, const auto&) { return fits_unpooling(i, pass.groups.lines); }, cycles);
+                   },
+                   fits};
 }
 
-/// What the one kernel is expected to take on the units that the GPU has, as tuning::best_estimate.
-template <class T, class Fits>
-tuning::Estimate best_fused(const Context<Cuda>& context, const FusedPass<T>& pass, Fits&& fits) {
-  const tuning::Estimate warps = on_matrix_units(pass, -1);
-  if (pass.on_groups.times != 1 || !has_warpgroup_units(context.device())) return warps;
-  const tuning::Estimate groups = on_warpgroups(pass, -1);
-  return groups.choice.tile >= 0 && groups.cycles < warps.cycles && fits() ? groups : warps;
-}
-
-/// The units and the tile that `wanted` leaves open. A tile named without units is one of mma.sync's. Throws
-/// ArgumentError where what is wanted cannot be.
-template <class T, class Fits>
-TileChoice choose_fused(const Context<Cuda>& context, const FusedPass<T>& pass, TileChoice wanted,
-                        Fits&& fits) {
-  if (wanted.splits > 1)
-    raise<ArgumentError>("unpool_conv2d: ", wanted.splits,
-                         " splits were asked for: what is unpooled is multiplied at once");
-  if (wanted.units == Units::by_maths && wanted.tile < 0) return best_fused(context, pass, fits).choice;
-  if (wanted.units == Units::warpgroup) {
-    if (!has_warpgroup_units(context.device()))
-      raise<ArgumentError>(
-          "unpool_conv2d: warpgroups' products were asked for, which this GPU or this build has not");
-    if (pass.on_groups.times != 1 || pass.groups.lines == 0 || !fits())
-      raise<ArgumentError>(
-          "unpool_conv2d: warpgroups' products were asked for, which serve one group of channels, single "
-          "products, places that are neighbours in the plane, taps that some pixel lies under and reach no "
-          "further than shared memory, and filters within the limits of tensor copies");
-    const TileChoice choice = on_warpgroups(pass, wanted.tile).choice;
-    if (choice.tile < 0)
-      raise<ArgumentError>("unpool_conv2d: tile ", wanted.tile,
-                           " of the warpgroups' tuning table does not serve: it wants at most 128 columns, "
-                           "and room for two patches of ",
-                           pass.groups.lines, " pixels beside its stages");
-    return choice;
-  }
-  const TileChoice choice = on_matrix_units(pass, wanted.tile).choice;
-  if (choice.tile < 0)
-    raise<ArgumentError>("unpool_conv2d: tile ", wanted.tile,
-                         " of the matrix units' tuning table does not serve: it wants ", patch_rows,
-                         " rows and less than 128 columns");
-  return choice;
-}
+constexpr ChoiceWords words{
+    "unpool_conv2d",
+    "one group of channels, single products, places that are neighbours in the plane, taps that some pixel "
+    "lies under and reach no further than shared memory, and filters within the limits of tensor copies",
+    "128 rows and less than 128 columns", "at most 128 columns, and room for two patches beside its stages",
+    "what is unpooled is multiplied at once"};
+static_assert(patch_rows == 128);
 
 template <class T, int Products, int Entry = 0>
 void start(const Context<Cuda>& context, MatrixCorrelation<T> c, const UnpooledPlane<T>& plane,
@@ -232,8 +186,9 @@ bool unpool_conv2d_pays(const Context<Cuda>& context, const Shape& diff_dst, con
       2 * kernel_start +
       static_cast<double>((4 * plane.count() + diff_dst.count()) * Index{sizeof(T)} + diff_dst.count()) /
           bytes_a_cycle;
-  const tuning::Estimate product = best_estimate(context, apart, [&] { return params.groups == 1; });
-  return best_fused(context, fused, [] { return true; }).cycles <= product.cycles + moving;
+  const tuning::Estimate product =
+      best_estimate(context, plain_pass(apart, [&] { return params.groups == 1; }));
+  return best_estimate(context, units_pass(fused, [] { return true; })).cycles <= product.cycles + moving;
 }
 
 template <class T>
@@ -264,7 +219,8 @@ bool unpool_conv2d_reverse_data(const Context<Cuda>& context, TensorView<const T
   unpooled.negative_slope = negative_slope.value_or(0.0f);
   const FusedPass<T> pass(context, c, window, maps);
   kernel_count(pass.on_warps.depth, "a sum");
-  const TileChoice chosen = choose_fused(context, pass, choice, [&] { return copies_filters(c); });
+  const TileChoice chosen = choose_units(
+      context, units_pass(pass, [&] { return pass.groups.lines > 0 && copies_filters(c); }), choice, words);
   if (chosen.units == Units::warpgroup) {
     start_warpgroup_unpool(context, c, unpooled, pass.groups, chosen.tile);
   } else if (pass.on_warps.times == 3) {

@@ -87,6 +87,21 @@ template <class Tiles>
   return best;
 }
 
+/// The tile of a table with the least cycles(tile), in one split, of those for which usable(i, tile), or the
+/// one wanted.
+template <class Tiles, class Usable, class Cycles>
+[[nodiscard]] constexpr Estimate least_whole_estimate(const Tiles& tiles, Units units, int wanted,
+                                                      Usable&& usable, Cycles&& cycles) {
+  Estimate best{{-1, 1, units}, 0};
+  for (int i = 0; i < static_cast<int>(tiles.size()); ++i) {
+    const auto& tile = tiles[static_cast<std::size_t>(i)];
+    if ((wanted >= 0 && i != wanted) || !usable(i, tile)) continue;
+    const double estimate = cycles(tile);
+    if (best.choice.tile < 0 || estimate < best.cycles) best = {{i, 1, units}, estimate};
+  }
+  return best;
+}
+
 /// On the matrix units, a warp at a time.
 [[nodiscard]] constexpr Estimate choose_matrix(const MatrixProduct& p, TileChoice wanted) {
   return least_estimate(p, matrix_tiles, Units::matrix, wanted);

@@ -34,28 +34,7 @@ std::vector<Convolution> shapes() {
 
 template <class T>
 int check_tiles(Direction direction, Maths maths) {
-  int checked = 0;
-  for (const Convolution& c : shapes()) {
-    const auto [first, second, wanted] = operands_of(c, direction);
-    const auto expected = expected_of(c, direction);
-    const auto a = make_input<T>({first}, true, 61), b = make_input<T>({second}, true, 62);
-    const bool to_weights = direction == Direction::reverse_weights;
-    for (std::size_t tile = 0; tile < cuda::tuning::matrix_tiles.size(); ++tile) {
-      const auto& entry = cuda::tuning::matrix_tiles[tile];
-      if (!(to_weights ? entry.reverse_weights : entry.correlation)) continue;
-      for (const int splits : {1, 3}) {
-        INFO(c.name("on tensor cores")
-             << ", direction " << static_cast<int>(direction) << ", tile " << tile << " in " << splits
-             << " splits, " << name_of(dtype_of<T>) << ", " << name_of(maths));
-        const auto met = run_tile<T>(c, direction, {static_cast<int>(tile), splits, cuda::Units::matrix}, a,
-                                     b, wanted, maths);
-        CHECK(different(met, expected) == 0);
-        ++checked;
-      }
-    }
-    CHECK(share_of_nonzero(expected) > 0.2);
-  }
-  return checked;
+  return check_tiles<T>(shapes(), cuda::tuning::matrix_tiles, cuda::Units::matrix, direction, maths);
 }
 
 TEST_CASE("every tile of the matrix units computes convolutions forward") {

@@ -79,6 +79,34 @@ Index different(const Tensor<T, Cpu>& met, const Tensor<double, Cpu>& expected) 
   return wrong;
 }
 
+/// Every entry of a tuning table that serves the direction, in one split and in three, on integers against
+/// the reference; how many there were. Tiles have `correlation` and `reverse_weights`.
+template <class T, class Tiles>
+int check_tiles(const std::vector<Convolution>& shapes, const Tiles& tiles, cuda::Units units,
+                Direction direction, Maths maths) {
+  int checked = 0;
+  for (const Convolution& c : shapes) {
+    const auto [first, second, wanted] = operands_of(c, direction);
+    const auto expected = expected_of(c, direction);
+    const auto a = make_input<T>({first}, true, 61), b = make_input<T>({second}, true, 62);
+    const bool to_weights = direction == Direction::reverse_weights;
+    for (std::size_t tile = 0; tile < tiles.size(); ++tile) {
+      if (!(to_weights ? tiles[tile].reverse_weights : tiles[tile].correlation)) continue;
+      for (const int splits : {1, 3}) {
+        INFO(c.name("on tensor cores") << ", units " << static_cast<int>(units) << ", direction "
+                                       << static_cast<int>(direction) << ", tile " << tile << " in " << splits
+                                       << " splits, " << name_of(dtype_of<T>) << ", " << name_of(maths));
+        const auto met =
+            run_tile<T>(c, direction, {static_cast<int>(tile), splits, units}, a, b, wanted, maths);
+        CHECK(different(met, expected) == 0);
+        ++checked;
+      }
+    }
+    CHECK(share_of_nonzero(expected) > 0.2);
+  }
+  return checked;
+}
+
 }  // namespace deconv::test
 
 #endif
